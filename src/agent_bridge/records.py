@@ -1,0 +1,150 @@
+"""What the bridge remembers: principals, sessions, runs and their parts, as they are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from agent_bridge.config.schema import Limits, Scope, Upstream
+from agent_bridge.errors import Forbidden
+from agent_bridge.messages import AssistantMessage, Content, Usage, total
+from agent_bridge.tools import JsonObject
+
+RunStatus = Literal["queued", "running", "input_required", "completed", "stopped", "failed", "cancelled"]
+ENDED: frozenset[RunStatus] = frozenset({"completed", "stopped", "failed", "cancelled"})
+StopReason = Literal[
+    "end",
+    "max_steps",
+    "max_tool_calls",
+    "max_tokens",
+    "max_cost_usd",
+    "deadline",
+    "repeated_call",
+    "cancelled",
+    "denied",
+    "error",
+]
+CallStatus = Literal["running", "ok", "error", "denied", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is calling. `id` keys everything that is stored; someone else's id answers exactly as an unknown one."""
+
+    id: str
+    scopes: frozenset[Scope] = frozenset({"read", "chat", "admin"})
+
+    def require(self, scope: Scope) -> None:
+        """Raises `Forbidden`. `admin` includes the others, and `chat` includes `read`."""
+        if scope in self.scopes or "admin" in self.scopes or (scope == "read" and "chat" in self.scopes):
+            return
+        raise Forbidden(f"This needs the scope '{scope}'. Ask for a token that has it.")
+
+
+LOCAL = Principal("local")
+"""The caller on stdio and on an open loopback."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    session_id: str
+    principal: str
+    server: str
+    model: str
+    """An alias or a model id, as it was chosen."""
+    system_prompt: str
+    temperature: float | None = None
+    max_tokens: int | None = None
+    tools: tuple[str, ...] = ()
+    """Globs that narrow the server's tools; none: all of them."""
+    upstream: Upstream | None = None
+    """The only upstream of a session that was connected to an address."""
+    created_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunError:
+    code: str
+    message: str
+    recoverable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something the caller should know that stopped nothing: a `warning` of the contract."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One tool call of a run. `content` is what the model reads; the whole result is stored beside the run."""
+
+    call_id: str
+    tool: str
+    upstream: str
+    arguments: JsonObject
+    status: CallStatus
+    started_at: float
+    duration_ms: int = 0
+    preview: str = ""
+    content: Content = ""
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One model reply and the tool calls that it asked for, by call id. Whole when every call has a result."""
+
+    reply: AssistantMessage
+    usage: Usage
+    calls: Mapping[str, Call] = field(default_factory=dict[str, Call])
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One chat turn, from a message to its end: the durable record that every door reads."""
+
+    run_id: str
+    session_id: str
+    principal: str
+    server: str
+    model: str
+    message: Content
+    limits: Limits
+    status: RunStatus = "queued"
+    response: str = ""
+    steps: tuple[Step, ...] = ()
+    stop_reason: StopReason | None = None
+    error: RunError | None = None
+    warnings: tuple[Notice, ...] = ()
+    tool_names: tuple[str, ...] = ()
+    """The tools that the model could call."""
+    created_at: float
+    ended_at: float | None = None
+    active_s: float = 0
+    """Seconds spent working, by the legs that have ended; waiting for a person does not count."""
+    last_seq: int = 0
+    fence: int = 0
+    """Grows with every owner of the run; a write that carries an older one is refused."""
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+    @property
+    def calls(self) -> list[Call]:
+        return [call for step in self.steps for call in step.calls.values()]
+
+    @property
+    def usage(self) -> Usage:
+        return total(step.usage for step in self.steps)
+
+    def with_step(self, step: Step) -> Run:
+        """The run with its newest step added, or brought up to date where it was not whole yet."""
+        done = self.steps[:-1] if self.steps and not self.steps[-1].whole else self.steps
+        return replace(self, steps=(*done, step))

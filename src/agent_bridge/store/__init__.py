@@ -1,0 +1,7 @@
+"""Where sessions, history, runs and events are kept: one Protocol, chosen by URL. A backend adds nothing to learn."""
+
+from __future__ import annotations
+
+from agent_bridge.store.protocol import LeaseLost, Store, TurnTaken
+
+__all__ = ["LeaseLost", "Store", "TurnTaken"]

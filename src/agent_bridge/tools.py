@@ -1,0 +1,65 @@
+"""What a tool is to a model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, TypedDict
+
+JsonObject = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A tool as the model sees it: `name` is unique in its session and fits `^[A-Za-z0-9_-]{1,64}$`.
+
+    `None` in a hint means that the upstream did not say.
+    """
+
+    name: str
+    upstream: str
+    remote_name: str
+    description: str = ""
+    parameters: JsonObject = field(default_factory=lambda: {"type": "object", "properties": {}})
+    read_only: bool | None = None
+    destructive: bool | None = None
+    idempotent: bool | None = None
+
+
+class FunctionDefinition(TypedDict):
+    name: str
+    description: str
+    parameters: JsonObject
+
+
+class ToolDefinition(TypedDict):
+    type: Literal["function"]
+    function: FunctionDefinition
+
+
+@dataclass(frozen=True)
+class ToolDefinitions:
+    """The tools of a session in a stable order, worded for a model once and then reused. Nobody may change them."""
+
+    tools: tuple[Tool, ...] = ()
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Tool]:
+        return {tool.name: tool for tool in self.tools}
+
+    @cached_property
+    def definitions(self) -> list[ToolDefinition]:
+        """The `tools` array of a chat-completions request."""
+        return [
+            {
+                "type": "function",
+                "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
+            }
+            for tool in self.tools
+        ]
+
+    @cached_property
+    def definitions_json(self) -> bytes:
+        return json.dumps(self.definitions, ensure_ascii=False, separators=(",", ":")).encode()
