@@ -1,4 +1,4 @@
-"""The loop: ask the model, call the tools that it wants in parallel, checkpoint, go on.
+"""The loop: ask the model, call the tools that it wants in parallel, write it down, go on.
 
 The Protocols here are all that the loop needs of the world. It knows no provider, no transport and no store.
 """
@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
+import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
-from agent_bridge.errors import ModelTimeout
+from agent_bridge.errors import ModelRefused, ModelTimeout
 from agent_bridge.events import Emit, Event, Retry, StepEnd, Token, ToolEnd, ToolFailed, ToolProgress, ToolStart
-from agent_bridge.messages import Message, ModelRequest, Reply, ToolResult, Turn, text_of
-from agent_bridge.records import Call, Run, Step, StopReason
+from agent_bridge.messages import Message, ModelRequest, Reply, ToolCall, ToolResult, Turn, text_of
+from agent_bridge.records import Call, CallStatus, Run, Step, StopReason
 from agent_bridge.tools import JsonObject, Tool, ToolDefinitions
 
 PREVIEW_CHARACTERS = 200
-INTERRUPTED = "The call was interrupted before it finished; whether it had an effect is unknown."
+INTERRUPTED = "This call was interrupted before it finished. Whether it had an effect is unknown."
+RESTARTED = "outcome unknown: the bridge restarted during this call"
 
 
 class Model(Protocol):
@@ -55,16 +58,245 @@ class Journal(Protocol):
     """Where a run is written down. What was saved survives the process."""
 
     def emit(self, event: Event) -> None:
-        """Numbers and announces the event, in order. Returns at once."""
+        """Numbers, stores and announces the event, in order. Returns at once."""
         ...
 
-    async def save(self, run: Run) -> None:
-        """Returns when the run, and every event before it, is stored."""
-        ...
-
-    async def keep(self, run_id: str, call_id: str, result: ToolResult) -> None:
-        """Stores a tool's whole result."""
+    async def save(self, run: Run, *events: Event, result: tuple[str, ToolResult] | None = None) -> None:
+        """Stores the run, a call's whole result and the events together; then announces the events."""
         ...
 
 
-NeedsApproval = Callable[[Tool], bool]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """What a run is answered with."""
+
+    system_prompt: str
+    history: Sequence[Turn]
+    model: Model
+    tools: Tools
+    needs_approval: Callable[[Tool], bool]
+
+
+class Agent:
+    """One leg of a run, from its last checkpoint on.
+
+    `run` is always the newest state, so that whoever ends the leg early can settle it. The caller keeps the total time.
+    """
+
+    def __init__(self, run: Run, brief: Brief, journal: Journal) -> None:
+        self.run = run
+        self._brief = brief
+        self._journal = journal
+        self._said: list[str] = []
+        self._cut = False
+
+    async def answer(self) -> StopReason:
+        """Works until the model has answered or a limit is reached. Raises `BridgeError` where the model fails."""
+        while (limit := self._limit_reached()) is None:
+            step = self.run.open_step or await self._ask()
+            if not step.calls:
+                return "max_tokens" if self._cut else "end"
+            await self._call_tools(step)
+        return limit
+
+    @property
+    def text(self) -> str:
+        """What the model has said since the last step ended."""
+        return "".join(self._said)
+
+    def _limit_reached(self) -> StopReason | None:
+        run, limits = self.run, self.run.limits
+        if not run.steps or run.open_step:
+            return None
+        usage = run.usage
+        tokens = (usage.input_tokens or 0) + (usage.output_tokens or 0)
+        spent: list[tuple[StopReason, float, float | None]] = [
+            ("max_steps", len(run.steps), limits.max_steps),
+            ("max_tool_calls", len(run.calls), limits.max_tool_calls),
+            ("max_tokens", tokens, limits.max_tokens),
+            ("max_cost_usd", usage.cost_usd or 0, limits.max_cost_usd),
+        ]
+        return next((reason for reason, used, most in spent if most is not None and used >= most), None)
+
+    async def _ask(self) -> Step:
+        request = ModelRequest(messages=self._messages(), tools=self._brief.tools.definitions)
+        seconds = self.run.limits.model_timeout_s
+        try:
+            async with asyncio.timeout(seconds):
+                reply = await self._brief.model.complete(request, self._emit)
+        except TimeoutError:
+            raise ModelTimeout(
+                f"The model did not answer within {seconds:g} s. Try again, or raise limits.model_timeout_s."
+            ) from None
+        return await self._take(reply)
+
+    async def _take(self, reply: Reply) -> Step:
+        """Writes the reply down before any of its tools start."""
+        if reply.finish == "content_filter":
+            raise ModelRefused("The model's provider withheld the answer. Ask in another way, or choose another model.")
+        self._cut = reply.finish == "length"
+        left = self._calls_left()
+        asked = reply.message.get("tool_calls", [])
+        calls = [self._planned(call, reply, allowed=number < left) for number, call in enumerate(asked)]
+        step = Step(
+            reply=reply.message, usage=reply.usage, calls={call.call_id: call for call in calls}, whole=not calls
+        )
+        self.run = self.run.with_step(step)
+        if calls:
+            refused = [call for call in calls if call.status != "running"]
+            await self._journal.save(self.run, *(event for call in refused for event in (_started(call), _told(call))))
+        return step
+
+    def _planned(self, asked: ToolCall, reply: Reply, *, allowed: bool) -> Call:
+        """The call as it will be made, or already refused, with a reason that the model can act on."""
+        name = asked["function"]["name"]
+        tool = self._brief.tools.definitions.by_name.get(name)
+        call = Call(
+            call_id=f"call_{secrets.token_hex(16)}",
+            model_call_id=asked["id"],
+            tool=name,
+            upstream=tool.upstream if tool else "",
+            arguments={},
+            status="running",
+            started_at=time.time(),
+        )
+        if not allowed:
+            return _settled(call, "denied", "Not called: the limit of tool calls of this run is reached.")
+        if tool is None:
+            known = ", ".join(sorted(self._brief.tools.definitions.by_name)) or "none"
+            return _settled(call, "error", f"There is no tool '{name}'. The tools are: {known}.")
+        if asked["id"] in reply.malformed:
+            wrong = reply.malformed[asked["id"]][:PREVIEW_CHARACTERS]
+            return _settled(
+                call, "error", f"The arguments are not a JSON object: {wrong} . Call again with valid JSON."
+            )
+        arguments: JsonObject = json.loads(asked["function"]["arguments"] or "{}")
+        call = replace(call, arguments=arguments)
+        if self._brief.needs_approval(tool):
+            return _settled(call, "denied", f"Denied: '{name}' needs a person's approval, and nobody could be asked.")
+        return call
+
+    async def _call_tools(self, step: Step) -> None:
+        async with asyncio.TaskGroup() as group:
+            for call in step.calls.values():
+                if call.status == "running":
+                    group.create_task(self._call(call))
+        self._finish_step()
+
+    def _calls_left(self) -> int:
+        most = self.run.limits.max_tool_calls
+        return sys.maxsize if most is None else most - len(self.run.calls)
+
+    async def _call(self, call: Call) -> None:
+        self._journal.emit(_started(call))
+        call, result = await self._made(call)
+        self._record(call)
+        await self._journal.save(self.run, _told(call), result=(call.call_id, result))
+
+    async def _made(self, call: Call) -> tuple[Call, ToolResult]:
+        def progress(done: float, total: float | None, message: str | None) -> None:
+            self._journal.emit(ToolProgress(call_id=call.call_id, progress=done, total=total, message=message))
+
+        started = time.perf_counter()
+        result = await self._brief.tools.call(
+            call.tool, call.arguments, timeout_s=self.run.limits.tool_timeout_s, progress=progress
+        )
+        return replace(
+            call,
+            status="error" if result.is_error else "ok",
+            content=result.content,
+            truncated=result.truncated,
+            preview=_preview(text_of(result.content)),
+            duration_ms=round((time.perf_counter() - started) * 1000),
+        ), result
+
+    def _record(self, call: Call) -> None:
+        step = self.run.steps[-1]
+        self.run = self.run.with_step(replace(step, calls={**step.calls, call.call_id: call}))
+
+    def _finish_step(self) -> None:
+        step = replace(self.run.steps[-1], whole=True)
+        self.run = self.run.with_step(step)
+        self._said.clear()
+        self._journal.emit(StepEnd(step=len(self.run.steps), usage=asdict(step.usage)))
+
+    def _emit(self, event: Event) -> None:
+        match event:
+            case Token(content=content):
+                self._said.append(content)
+            case Retry():
+                self._said.clear()
+            case _:
+                pass
+        self._journal.emit(event)
+
+    def _messages(self) -> list[Message]:
+        brief = self._brief
+        system: list[Message] = [{"role": "system", "content": brief.system_prompt}] if brief.system_prompt else []
+        return [*system, *(message for turn in brief.history for message in turn), *turn_of(self.run)]
+
+
+def turn_of(run: Run) -> Turn:
+    """The run's part of the conversation: its message, and every step with the results of its calls."""
+    turn: Turn = [{"role": "user", "content": run.message}]
+    for step in run.steps:
+        turn.append(step.reply)
+        turn.extend(
+            {"role": "tool", "tool_call_id": call.model_call_id, "content": call.content}
+            for call in step.calls.values()
+        )
+    return turn
+
+
+def interrupted(run: Run) -> Run:
+    """The run with its open step made whole: a call without a result is told to be of unknown outcome."""
+    step = run.open_step
+    if step is None:
+        return run
+    calls = {
+        call_id: _settled(call, "unknown", INTERRUPTED) if call.status == "running" else call
+        for call_id, call in step.calls.items()
+    }
+    return run.with_step(replace(step, calls=calls, whole=True))
+
+
+def resumable(run: Run, tools: ToolDefinitions) -> Run:
+    """The run as it may go on after its process stopped: only calls that are safe to repeat are still to be made."""
+    step = run.open_step
+    if step is None:
+        return run
+
+    def safe(call: Call) -> bool:
+        tool = tools.by_name.get(call.tool)
+        return tool is not None and bool(tool.read_only or tool.idempotent)
+
+    calls = {
+        call_id: _settled(call, "unknown", RESTARTED) if call.status == "running" and not safe(call) else call
+        for call_id, call in step.calls.items()
+    }
+    return run.with_step(replace(step, calls=calls))
+
+
+def _settled(call: Call, status: CallStatus, content: str) -> Call:
+    return replace(call, status=status, content=content, preview=_preview(content))
+
+
+def _started(call: Call) -> ToolStart:
+    return ToolStart(call_id=call.call_id, tool=call.tool, upstream=call.upstream, arguments=call.arguments)
+
+
+def _told(call: Call) -> ToolEnd | ToolFailed:
+    if call.status == "ok":
+        return ToolEnd(
+            call_id=call.call_id,
+            tool=call.tool,
+            preview=call.preview,
+            duration_ms=call.duration_ms,
+            truncated=call.truncated,
+        )
+    return ToolFailed(call_id=call.call_id, tool=call.tool, error=call.preview, duration_ms=call.duration_ms)
+
+
+def _preview(text: str) -> str:
+    line = " ".join(text[: 4 * PREVIEW_CHARACTERS].split())
+    return line if len(line) <= PREVIEW_CHARACTERS else line[: PREVIEW_CHARACTERS - 1] + "…"

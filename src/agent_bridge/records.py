@@ -84,6 +84,8 @@ class Call:
     """One tool call of a run. `content` is what the model reads; the whole result is stored beside the run."""
 
     call_id: str
+    model_call_id: str
+    """The id that the model gave it, which its result must carry."""
     tool: str
     upstream: str
     arguments: JsonObject
@@ -97,7 +99,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One model reply and the tool calls that it asked for, by call id. Whole when every call has a result."""
+    """One model reply and the tool calls that it asked for, by call id, in the order asked.
+
+    Whole when every call has a result.
+    """
 
     reply: AssistantMessage
     usage: Usage
@@ -137,6 +142,11 @@ class Run:
         return self.status in ENDED
 
     @property
+    def open_step(self) -> Step | None:
+        """The newest step, where it is not whole yet."""
+        return self.steps[-1] if self.steps and not self.steps[-1].whole else None
+
+    @property
     def calls(self) -> list[Call]:
         return [call for step in self.steps for call in step.calls.values()]
 
@@ -146,5 +156,5 @@ class Run:
 
     def with_step(self, step: Step) -> Run:
         """The run with its newest step added, or brought up to date where it was not whole yet."""
-        done = self.steps[:-1] if self.steps and not self.steps[-1].whole else self.steps
+        done = self.steps[:-1] if self.open_step else self.steps
         return replace(self, steps=(*done, step))

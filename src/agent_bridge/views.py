@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import time
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from agent_bridge.records import CallStatus, RunStatus, StopReason
+from agent_bridge.records import Call, CallStatus, Notice, Run, RunStatus, StopReason
 from agent_bridge.tools import JsonObject
 
 ServerState = Literal["ready", "degraded", "unavailable", "inactive", "unknown"]
@@ -15,6 +16,10 @@ ServerState = Literal["ready", "degraded", "unavailable", "inactive", "unknown"]
 class NoticeView:
     code: str
     message: str
+
+    @staticmethod
+    def of(notice: Notice) -> NoticeView:
+        return NoticeView(code=notice.code, message=notice.message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +101,18 @@ class InvocationView:
     duration_ms: int
     preview: str
 
+    @staticmethod
+    def of(call: Call) -> InvocationView:
+        return InvocationView(
+            call_id=call.call_id,
+            tool=call.tool,
+            upstream=call.upstream,
+            arguments=call.arguments,
+            status=call.status,
+            duration_ms=call.duration_ms,
+            preview=call.preview,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorView:
@@ -137,6 +154,32 @@ class RunView:
     warnings: list[NoticeView]
     last_seq: int
     next: str
+    """What to call now, in one sentence."""
+
+    @staticmethod
+    def of(run: Run) -> RunView:
+        calls = run.calls
+        return RunView(
+            session_id=run.session_id,
+            run_id=run.run_id,
+            status=run.status,
+            response=run.response,
+            model=run.model,
+            server=run.server,
+            tool_used=bool(calls),
+            tools=list(run.tool_names),
+            tool_invocations=[InvocationView.of(call) for call in calls],
+            tool_invocation_count=len(calls),
+            steps=len(run.steps),
+            usage=UsageView(**asdict(run.usage)),
+            elapsed_ms=round(((run.ended_at or time.time()) - run.created_at) * 1000),
+            stop_reason=run.stop_reason,
+            pending=[],
+            error=ErrorView(**asdict(run.error)) if run.error else None,
+            warnings=[NoticeView.of(notice) for notice in run.warnings],
+            last_seq=run.last_seq,
+            next=_next(run),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,3 +209,46 @@ class DisconnectView:
     session_id: str
     message: str
     warning: str | None = None
+
+
+def _next(run: Run) -> str:
+    match run.status:
+        case "queued" | "running":
+            return (
+                f'The run goes on. Call status with run_id="{run.run_id}", after={run.last_seq} and wait_s=30 until it '
+                f'has ended, or cancel with run_id="{run.run_id}" to stop it.'
+            )
+        case "input_required":
+            return f'A person must approve what is pending. Call status with run_id="{run.run_id}" to see the outcome.'
+        case "completed":
+            return f'To go on with this conversation, call chat with session_id="{run.session_id}".'
+        case "stopped":
+            return (
+                f"The limit {run.stop_reason} ended this run; response holds what there is. "
+                f'To let it go on, call chat with session_id="{run.session_id}".'
+            )
+        case "failed":
+            return f'Mend what error says, then call chat with session_id="{run.session_id}" again.'
+        case "cancelled":
+            return f'The run was cancelled. To go on, call chat with session_id="{run.session_id}".'
+
+
+CheckKind = Literal["configuration", "store", "upstream", "model", "server"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRow:
+    """One thing that was tried. `detail` says what was found, or what is broken and how to put it right."""
+
+    kind: CheckKind
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckView:
+    """`ok` where nothing is broken."""
+
+    ok: bool
+    checks: list[CheckRow]

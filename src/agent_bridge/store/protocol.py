@@ -74,8 +74,8 @@ class Store(Protocol):
         """
         ...
 
-    async def append(self, run_id: str, events: Sequence[Recorded]) -> None:
-        """Adds events to a run's log."""
+    async def append(self, run: Run, events: Sequence[Recorded]) -> None:
+        """Adds events to a run's log. Raises `LeaseLost`."""
         ...
 
     async def run(self, principal: str, run_id: str) -> Run | None: ...
@@ -90,8 +90,11 @@ class Store(Protocol):
         """Runs that have not ended and whose owner's lease has run out."""
         ...
 
-    async def adopt(self, run: Run, *, lease_s: float) -> Run | None:
-        """Takes over an orphan, with a new fence; `None` where another was faster."""
+    async def adopt(self, run: Run, *, lease_s: float, force: bool = False) -> Run | None:
+        """Takes over an orphan, with a new fence; `None` where another was faster, or where the run has ended.
+
+        With `force` also from an owner that is alive, which then loses its lease.
+        """
         ...
 
     async def events(self, run_id: str, after: int, limit: int = 1000) -> list[Recorded]:

@@ -1,0 +1,80 @@
+"""How what is stored is worded for those who read it: sessions, records and results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import cast
+from urllib.parse import urlsplit
+
+from agent_bridge.messages import Turn
+from agent_bridge.records import Call, Run, Session, Step
+from agent_bridge.tools import JsonObject
+from agent_bridge.views import RunView, SessionView
+
+
+def session_view(session: Session, *, latest: Run | None = None, history: Sequence[Turn] | None = None) -> SessionView:
+    return SessionView(
+        session_id=session.session_id,
+        server=session.server,
+        model=session.model,
+        system_prompt=session.system_prompt,
+        temperature=session.temperature,
+        max_tokens=session.max_tokens,
+        tools=list(session.tools),
+        upstream=bare_address(session.upstream.url or "") if session.upstream else None,
+        created_at=session.created_at,
+        expires_at=session.expires_at,
+        latest_run_id=latest.run_id if latest else None,
+        history=None if history is None else [cast(JsonObject, message) for turn in history for message in turn],
+    )
+
+
+def bare_address(url: str) -> str:
+    """The address without user, password, query and fragment, any of which may hold a secret."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+
+
+def record(run: Run) -> JsonObject:
+    view = asdict(RunView.of(run))
+    return {
+        **view,
+        "message": run.message,
+        "limits": run.limits.model_dump(),
+        "created_at": run.created_at,
+        "ended_at": run.ended_at,
+        "active_s": run.active_s,
+        "steps": [_step(number, step) for number, step in enumerate(run.steps, start=1)],
+    }
+
+
+def _step(number: int, step: Step) -> JsonObject:
+    return {
+        "step": number,
+        "reply": step.reply,
+        "usage": asdict(step.usage),
+        "calls": [_call(call) for call in step.calls.values()],
+    }
+
+
+def _call(call: Call) -> JsonObject:
+    return {**asdict(call), "arguments_sha256": digest(call.arguments)}
+
+
+def digest(arguments: JsonObject) -> str:
+    """Of the arguments in canonical JSON, so that the same call has the same digest."""
+    canonical = json.dumps(arguments, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def has_image(call: Call) -> bool:
+    return not isinstance(call.content, str) and any(part["type"] == "image_url" for part in call.content)
+
+
+def images(result: JsonObject) -> list[JsonObject]:
+    blocks = cast(list[JsonObject], result["content"])
+    return [block for block in blocks if block.get("type") == "image"]

@@ -1,0 +1,227 @@
+"""The bridge: every door asks it, and no door knows more. Scopes, ownership and limits are checked here."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+
+from agent_bridge.bridge import readings
+from agent_bridge.bridge.changes import Change, Changes, OnChange
+from agent_bridge.bridge.requests import ChatRequest, ConnectRequest
+from agent_bridge.bridge.sessions import Sessions
+from agent_bridge.bridge.sources import Models, Upstreams
+from agent_bridge.config import Config, Settings
+from agent_bridge.config.sanitised import sanitised
+from agent_bridge.config.schema import Limits
+from agent_bridge.errors import BridgeError, RunNotFound
+from agent_bridge.events import Recorded
+from agent_bridge.records import Notice, Principal, Run, Session
+from agent_bridge.runs import Equip, Runs, notices_of
+from agent_bridge.store import Store
+from agent_bridge.tools import JsonObject
+from agent_bridge.views import (
+    ConnectionView,
+    DisconnectView,
+    ModelsView,
+    NoticeView,
+    RunView,
+    ServersView,
+    ServerView,
+    SessionView,
+)
+
+
+class Bridge:
+    """Every method raises `BridgeError`, and takes first who is calling."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        store: Store,
+        models: Models,
+        upstreams: Upstreams,
+        equip: Equip,
+        runs: Runs,
+        changes: Changes,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._models = models
+        self._upstreams = upstreams
+        self._equip = equip
+        self._runs = runs
+        self._changes = changes
+        self._sessions = Sessions(config, store=store, models=models, equip=equip)
+
+    @property
+    def settings(self) -> Settings:
+        return self._config.settings
+
+    def watch(self, on_change: OnChange) -> Callable[[], None]:
+        """Calls `on_change` for whatever changes, until the returned function is called."""
+        return self._changes.watch(on_change)
+
+    async def list_servers(self, who: Principal) -> ServersView:
+        who.require("read")
+        servers = [self._server_view(name) for name in self._config.servers]
+        return ServersView(servers=servers, count=len(servers))
+
+    async def list_models(self, who: Principal, *, provider: str = "", query: str = "") -> ModelsView:
+        who.require("read")
+        models = self._models.rows(provider, query)
+        return ModelsView(models=models, count=len(models))
+
+    def config(self, who: Principal) -> JsonObject:
+        """The configuration without its secrets."""
+        who.require("admin")
+        return sanitised(self._config)
+
+    async def connect(self, who: Principal, request: ConnectRequest) -> ConnectionView:
+        who.require("chat")
+        request.validate()
+        session = self._sessions.new(who, request)
+        choice = self._models.resolve(session.model)
+        tools = await self._equip.tools_of(session)
+        notices = notices_of(tools, session, self._equip.server_of(session))
+        await self._store.add_session(session)
+        self._changes.tell(Change(who.id, session.session_id))
+        return ConnectionView(
+            session_id=session.session_id,
+            server=session.server,
+            model=session.model,
+            provider=choice.provider_name,
+            tool_count=len(tools.definitions.tools),
+            tools=[tool.name for tool in tools.definitions.tools],
+            expires_at=session.expires_at,
+            warnings=[NoticeView.of(notice) for notice in (*self._model_notices(session.model), *notices)],
+        )
+
+    async def sessions(self, who: Principal) -> list[SessionView]:
+        who.require("read")
+        return [readings.session_view(session) for session in await self._store.sessions(who.id)]
+
+    async def session(self, who: Principal, session_id: str) -> SessionView:
+        """With its history."""
+        who.require("read")
+        session = await self._sessions.find(who, session_id)
+        latest = await self._store.latest_run(who.id, session_id)
+        history = await self._store.history(session_id)
+        return readings.session_view(session, latest=latest, history=history)
+
+    async def disconnect(self, who: Principal, session_id: str) -> DisconnectView:
+        """Forgets the session, wherever it is used; what runs in it is cancelled."""
+        who.require("chat")
+        running = await self._store.latest_run(who.id, session_id)
+        if not await self._store.drop_session(who.id, session_id):
+            return DisconnectView(
+                status="no_active_session", session_id=session_id, message="There is no such session; nothing was done."
+            )
+        self._changes.tell(Change(who.id, session_id))
+        try:
+            if running is not None and not running.ended:
+                await self._runs.cancel(running)
+        except BridgeError as error:
+            return DisconnectView(
+                status="disconnected_with_errors",
+                session_id=session_id,
+                message="The session and its history are forgotten.",
+                warning=f"Its run '{running.run_id if running else ''}' could not be cancelled: {error.message}",
+            )
+        return DisconnectView(
+            status="disconnected", session_id=session_id, message="The session and its history are forgotten."
+        )
+
+    async def chat(self, who: Principal, request: ChatRequest) -> RunView:
+        """Starts a run and returns at once. Raises `SessionBusy` where the turn does not come free in time."""
+        who.require("chat")
+        request.validate()
+        session = await self._sessions.for_chat(who, request)
+        limits = self._equip.server_of(session).limits.tightened(request.limits)
+        if not request.session_id:
+            await self._store.add_session(session)
+        run = await self._runs.start(_new_run(session, request.message, limits), session)
+        return RunView.of(run)
+
+    async def run(self, who: Principal, run_id: str) -> RunView:
+        return RunView.of(await self._run(who, run_id))
+
+    async def latest(self, who: Principal, session_id: str) -> RunView | None:
+        """The newest run of a session, or none yet."""
+        who.require("read")
+        await self._sessions.find(who, session_id)
+        run = await self._store.latest_run(who.id, session_id)
+        return RunView.of(await self._runs.newest(run)) if run else None
+
+    async def wait(self, who: Principal, run_id: str, wait_s: float | None) -> RunView:
+        """The run when it has ended, or as it is after `wait_s`."""
+        return RunView.of(await self._runs.wait(await self._stored(who, run_id), wait_s))
+
+    async def events(self, who: Principal, run_id: str, *, after: int = 0, wait_s: float = 0) -> list[Recorded]:
+        """Those with `seq > after`; without any, the first to come within `wait_s`, or none."""
+        return await self._runs.events(await self._stored(who, run_id), after=after, wait_s=wait_s)
+
+    async def cancel(self, who: Principal, run_id: str) -> RunView:
+        """Ends the run, wherever it is executed. One that has ended stays as it is."""
+        who.require("chat")
+        return RunView.of(await self._runs.cancel(await self._stored(who, run_id)))
+
+    async def record(self, who: Principal, run_id: str) -> JsonObject:
+        """The whole record of a run: every step, call, argument, digest, time and cost."""
+        return readings.record(await self._run(who, run_id))
+
+    async def result(self, who: Principal, run_id: str, call_id: str) -> JsonObject:
+        """A tool's result in full, as MCP wrote it: `content`, `structuredContent`, `isError`."""
+        await self._stored(who, run_id)
+        result = await self._store.result(run_id, call_id)
+        if result is None:
+            raise RunNotFound(f"Run '{run_id}' has no result of a call '{call_id}'. The run's record names its calls.")
+        return result
+
+    async def images(self, who: Principal, run_id: str) -> list[JsonObject]:
+        """The images that the run's tools produced for the caller, as MCP content."""
+        run = await self._run(who, run_id)
+        results = [await self._store.result(run_id, call.call_id) for call in run.calls if readings.has_image(call)]
+        return [block for result in results if result for block in readings.images(result)]
+
+    async def _stored(self, who: Principal, run_id: str) -> Run:
+        who.require("read")
+        run = await self._store.run(who.id, run_id)
+        if run is None:
+            raise RunNotFound(f"There is no run '{run_id}'; it may have expired. Call chat to start a new one.")
+        return run
+
+    async def _run(self, who: Principal, run_id: str) -> Run:
+        return await self._runs.newest(await self._stored(who, run_id))
+
+    def _server_view(self, name: str) -> ServerView:
+        server = self._config.servers[name]
+        state, tool_count = self._upstreams.state(server.upstreams)
+        return ServerView(
+            name=name,
+            title=server.title or name,
+            description=server.description,
+            model=server.model or self._config.default_model,
+            upstreams=list(server.upstreams),
+            tool_count=tool_count,
+            state=state if server.active else "inactive",
+            requires_token=any(self._upstreams.needs_token(upstream) for upstream in server.upstreams),
+        )
+
+    def _model_notices(self, model: str) -> list[Notice]:
+        reason = self._models.check(model)
+        return [Notice(code="model_credentials", message=reason)] if reason else []
+
+
+def _new_run(session: Session, message: str, limits: Limits) -> Run:
+    return Run(
+        run_id=f"run_{secrets.token_hex(16)}",
+        session_id=session.session_id,
+        principal=session.principal,
+        server=session.server,
+        model=session.model,
+        message=message,
+        limits=limits,
+        created_at=time.time(),
+    )

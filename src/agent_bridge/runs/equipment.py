@@ -1,0 +1,110 @@
+"""What a session's runs work with: its model, its tools and the rule for asking a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent_bridge.agent import Model, Tools
+from agent_bridge.config import Config
+from agent_bridge.config.schema import Policy, Server, ToolFilter, Upstream
+from agent_bridge.errors import NoTools, ServerInactive, ServerNotFound
+from agent_bridge.records import Notice, Session
+from agent_bridge.tools import Tool
+
+DIRECT = "remote"
+"""What the only upstream of a session that was connected to an address is called."""
+
+
+class Toolset(Tools, Protocol):
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What is wrong with the upstreams that are missing from it."""
+        ...
+
+
+class OpenTools(Protocol):
+    async def __call__(
+        self,
+        names: Sequence[str],
+        *,
+        filter: ToolFilter,
+        narrow: Sequence[str] = (),
+        extra: Mapping[str, Upstream] = ...,
+    ) -> Toolset: ...
+
+
+class OpenModel(Protocol):
+    def __call__(self, name: str, *, temperature: float | None = None, max_tokens: int | None = None) -> Model: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipment:
+    model: Model
+    tools: Tools
+    needs_approval: Callable[[Tool], bool]
+    notices: tuple[Notice, ...] = ()
+
+
+class Equip:
+    """Finds what a session needs, by the configuration as it is now."""
+
+    def __init__(self, config: Config, open_model: OpenModel, open_tools: OpenTools) -> None:
+        self._config = config
+        self._open_model = open_model
+        self._open_tools = open_tools
+
+    async def __call__(self, session: Session) -> Equipment:
+        """Raises `BridgeError` where the session cannot work at all; what merely degrades it is a notice."""
+        server = self.server_of(session)
+        model = self._open_model(session.model, temperature=session.temperature, max_tokens=session.max_tokens)
+        tools = await self.tools_of(session)
+        return Equipment(
+            model=model,
+            tools=tools,
+            needs_approval=lambda tool: _needs_approval(server.policy_for(tool.name), tool),
+            notices=notices_of(tools, session, server),
+        )
+
+    async def tools_of(self, session: Session) -> Toolset:
+        if session.upstream is not None:
+            extra = {DIRECT: session.upstream}
+            return await self._open_tools([DIRECT], filter=ToolFilter(), narrow=session.tools, extra=extra)
+        server = self.server_of(session)
+        return await self._open_tools(server.upstreams, filter=server.tools, narrow=session.tools)
+
+    def server_of(self, session: Session) -> Server:
+        """Raises `ServerNotFound` or `ServerInactive`."""
+        return Server() if session.upstream is not None else self.server(session.server)
+
+    def server(self, name: str) -> Server:
+        """Raises `ServerNotFound` or `ServerInactive`."""
+        server = self._config.servers.get(name)
+        if server is None:
+            known = ", ".join(sorted(self._config.servers))
+            raise ServerNotFound(f"There is no server '{name}'. Call list_servers, or use one of: {known}.")
+        if not server.active:
+            raise ServerInactive(f"The server '{name}' is not active. Choose another one; list_servers names them.")
+        return server
+
+
+def notices_of(tools: Toolset, session: Session, server: Server) -> tuple[Notice, ...]:
+    """What a caller should know of the tools, the worst last: that there are none at all."""
+    expected = session.upstream is not None or bool(server.upstreams)
+    if not expected or tools.definitions.tools:
+        return tools.notices
+    why = " ".join(notice.message for notice in tools.notices) or "Its filters leave none."
+    return (*tools.notices, Notice(code=NoTools.code, message=f"'{session.server}' has no tools at all now. {why}"))
+
+
+def _needs_approval(policy: Policy, tool: Tool) -> bool:
+    match policy:
+        case "never":
+            return False
+        case "annotated":
+            return tool.destructive is True
+        case "unless_read_only":
+            return tool.read_only is not True
+        case "always":
+            return True

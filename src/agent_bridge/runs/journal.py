@@ -1,0 +1,167 @@
+"""A run's events: numbered, stored, then announced.
+
+Nothing in a run waits for a reader, and nobody sees what is not stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from agent_bridge.events import Event, Recorded, Retry, RunStart, StepEnd, Thinking, Token, ToolProgress
+from agent_bridge.messages import ToolResult, Turn
+from agent_bridge.records import Run
+from agent_bridge.store import Store
+from agent_bridge.tools import JsonObject
+
+WINDOW_S = 0.02
+"""How long text may be held to be merged. The first text of a leg is never held."""
+TAIL = 1000
+"""How many announced events are kept in memory; older ones are read from the store."""
+_BOUNDARIES = (RunStart, StepEnd, Retry)
+_PATIENT = (Token, Thinking, ToolProgress)
+
+
+class RunJournal:
+    """Satisfies `agent.Journal`. `write` must be running for what is emitted to be announced.
+
+    `stored` are the events of earlier legs, oldest first.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        store: Store,
+        *,
+        stored: Sequence[Recorded] = (),
+        on_announced: Callable[[], None] = lambda: None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._run = run
+        self._store = store
+        self._on_announced = on_announced
+        self._now = now
+        self._seq = stored[-1].seq if stored else 0
+        self._step_began = next((e.seq for e in reversed(stored) if isinstance(e.event, _BOUNDARIES)), 0)
+        self._earlier = self._seq
+        self.resumed = bool(stored)
+        self._pending: list[Event] = []
+        self._tail: deque[Recorded] = deque(maxlen=TAIL)
+        self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._eager = True
+        self._lock = asyncio.Lock()
+        self._announced = asyncio.Event()
+        self.ended = asyncio.Event()
+
+    def emit(self, event: Event) -> None:
+        self._pending.append(event)
+        if self._eager or not isinstance(event, _PATIENT):
+            self._eager = self._eager and not isinstance(event, _PATIENT)
+            self._wake.set()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(WINDOW_S, self._wake.set)
+
+    async def write(self) -> None:
+        """Stores and announces what was emitted, until it is cancelled."""
+        while True:
+            await self._wake.wait()
+            await asyncio.shield(self._commit((), lambda events: self._store.append(self._run, events)))
+
+    async def save(self, run: Run, *events: Event, result: tuple[str, ToolResult] | None = None) -> None:
+        async def write(recorded: Sequence[Recorded]) -> None:
+            if result is not None:
+                await self._store.put_result(run.run_id, result[0], _whole(result[1]))
+            await self._store.save(replace(run, last_seq=self._seq), recorded)
+
+        await asyncio.shield(self._commit(events, write))
+
+    async def finish(self, run: Run, turn: Turn, last_event: Callable[[Run], Event]) -> Run:
+        """Stores the ended run with its turn, then announces its last event, worded from the run as it is stored."""
+        async with self._lock:
+            before = self._numbered(())
+            ended = replace(run, last_seq=self._seq + 1)
+            recorded = [*before, *self._numbered((last_event(ended),))]
+            await self._store.finish(ended, turn, recorded)
+            self.ended.set()
+            self._announce(recorded)
+        return ended
+
+    def close(self) -> None:
+        """Lets go of everyone who waits, where the run could not be ended here."""
+        self.ended.set()
+        self._announced.set()
+
+    async def _commit(self, more: Sequence[Event], write: Callable[[Sequence[Recorded]], Awaitable[None]]) -> None:
+        """Never cancelled half way: an event that has a number is stored, and then announced."""
+        async with self._lock:
+            recorded = self._numbered(more)
+            await write(recorded)
+            self._announce(recorded)
+
+    async def after(self, seq: int, wait_s: float) -> list[Recorded]:
+        """The announced events with a greater `seq`; without any, the first to come within `wait_s`, or none."""
+        if seq >= self._last_announced and wait_s > 0 and not self.ended.is_set():
+            announced = self._announced
+            try:
+                async with asyncio.timeout(wait_s):
+                    await announced.wait()
+            except TimeoutError:
+                return []
+        if self._tail and self._tail[0].seq <= seq + 1:
+            return [event for event in self._tail if event.seq > seq]
+        return await self._store.events(self._run.run_id, seq)
+
+    @property
+    def _last_announced(self) -> int:
+        return self._tail[-1].seq if self._tail else self._earlier
+
+    def _numbered(self, more: Sequence[Event]) -> list[Recorded]:
+        """Everything pending, merged, and `more`. Whoever holds the lock stores it before anything else is numbered."""
+        self._wake.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        events, self._pending = [*_merged(self._pending), *more], []
+        now = self._now()
+        return [self._record(event, now) for event in events]
+
+    def _record(self, event: Event, now: float) -> Recorded:
+        self._seq += 1
+        if isinstance(event, Retry):
+            event = replace(event, void_from_seq=self._step_began + 1)
+        if isinstance(event, _BOUNDARIES):
+            self._step_began = self._seq
+            self._eager = True
+        return Recorded(self._seq, self._run.run_id, now, event)
+
+    def _announce(self, events: list[Recorded]) -> None:
+        if not events:
+            return
+        self._tail.extend(events)
+        announced, self._announced = self._announced, asyncio.Event()
+        announced.set()
+        self._on_announced()
+
+
+def _merged(events: Iterable[Event]) -> list[Event]:
+    """The same events with neighbouring pieces of text joined."""
+    merged: list[Event] = []
+    for kind, neighbours in groupby(events, key=type):
+        if kind is Token:
+            merged.append(Token(content="".join(event.content for event in neighbours if isinstance(event, Token))))
+        elif kind is Thinking:
+            merged.append(
+                Thinking(content="".join(event.content for event in neighbours if isinstance(event, Thinking)))
+            )
+        else:
+            merged.extend(neighbours)
+    return merged
+
+
+def _whole(result: ToolResult) -> JsonObject:
+    return {"content": result.blocks, "structuredContent": result.structured, "isError": result.is_error}

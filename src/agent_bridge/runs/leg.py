@@ -1,0 +1,148 @@
+"""One leg of a run: from a checkpoint to its end, whatever that end is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import asdict, replace
+
+from agent_bridge.agent import Agent, Brief, resumable
+from agent_bridge.errors import BridgeError, Internal, NoTools
+from agent_bridge.events import Event, Failed, Final, Retry, RunStart, Token, Warned
+from agent_bridge.records import Run, Session, StopReason
+from agent_bridge.runs.endings import Outcome, ended, partial_answer, remembered
+from agent_bridge.runs.equipment import Equip, Equipment
+from agent_bridge.runs.journal import RunJournal
+from agent_bridge.store import Store
+from agent_bridge.views import RunView
+
+log = logging.getLogger(__name__)
+
+
+class Leg:
+    """Its run is in the store, with its turn taken, before `work` begins and, unless the process stops, ended after.
+
+    Cancelling `work` is stopping the process: the run stays as its last checkpoint left it, free for another to take.
+    """
+
+    def __init__(
+        self, run: Run, session: Session, *, store: Store, equip: Equip, lease_s: float, journal: RunJournal
+    ) -> None:
+        self.run = run
+        self.journal = journal
+        self._session = session
+        self._store = store
+        self._equip = equip
+        self._lease_s = lease_s
+        self._agent: Agent | None = None
+        self._answering: asyncio.Task[Outcome] | None = None
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """Ends the run as cancelled, at once; it ends in the store soon after."""
+        self._cancelled = True
+        if self._answering is not None:
+            self._answering.cancel()
+
+    async def work(self) -> None:
+        """Ends the run, or raises what kept it from being written down: `LeaseLost`, `StoreUnavailable`."""
+        began = time.monotonic()
+        writing = asyncio.create_task(self.journal.write())
+        leasing = asyncio.create_task(self._keep_lease())
+        self._answering = asyncio.create_task(self._outcome())
+        if self._cancelled:
+            self._answering.cancel()
+        tasks: set[asyncio.Task[Outcome] | asyncio.Task[None]] = {self._answering, writing, leasing}
+        try:
+            finished, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for failed in finished - {self._answering}:
+                failed.result()
+            outcome = self._answering.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        await self._finish(outcome, active_s=time.monotonic() - began)
+
+    async def release(self) -> None:
+        """Lets the run be taken over at once."""
+        await self._store.renew(self.newest, lease_s=0)
+
+    @property
+    def newest(self) -> Run:
+        """The run as it is now, stored or about to be."""
+        return self._agent.run if self._agent else self.run
+
+    async def _keep_lease(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease_s / 3)
+            await self._store.renew(self.run, lease_s=self._lease_s)
+
+    async def _outcome(self) -> Outcome:
+        try:
+            async with asyncio.timeout(self.run.limits.timeout_s - self.run.active_s):
+                return await self._answer()
+        except TimeoutError:
+            return "deadline"
+        except asyncio.CancelledError:
+            return "cancelled"
+        except BridgeError as error:
+            return error
+        except Exception:
+            log.exception("run %s failed unexpectedly", self.run.run_id)
+            return Internal("The bridge failed while working on this. Try again; if it happens again, see its log.")
+
+    async def _answer(self) -> StopReason:
+        equipment = await self._equip(self._session)
+        run = self._announced(equipment)
+        brief = Brief(
+            system_prompt=self._session.system_prompt,
+            history=await self._store.history(run.session_id),
+            model=equipment.model,
+            tools=equipment.tools,
+            needs_approval=equipment.needs_approval,
+        )
+        self._agent = Agent(run, brief, self.journal)
+        return await self._agent.answer()
+
+    def _announced(self, equipment: Equipment) -> Run:
+        """The run as it starts or goes on, told to whoever follows. Raises `NoTools`."""
+        tools = equipment.tools.definitions
+        run = replace(
+            resumable(self.run, tools),
+            status="running",
+            tool_names=tuple(tool.name for tool in tools.tools),
+            warnings=equipment.notices,
+        )
+        self.run = run
+        if self.journal.resumed:
+            self.journal.emit(
+                Retry(attempt=1, reason="the bridge restarted", wait_s=0, model=run.model, void_from_seq=0)
+            )
+        else:
+            self.journal.emit(
+                RunStart(session_id=run.session_id, server=run.server, model=run.model, tool_count=len(tools.tools))
+            )
+        for notice in equipment.notices:
+            self.journal.emit(Warned(code=notice.code, message=notice.message))
+        missing = next((notice for notice in equipment.notices if notice.code == NoTools.code), None)
+        if missing is not None:
+            raise NoTools(missing.message)
+        return run
+
+    async def _finish(self, outcome: Outcome, *, active_s: float) -> None:
+        said = self._agent.text if self._agent else ""
+        run = ended(self.newest, outcome, said)
+        if run.status != "failed" and not said and (partial := partial_answer(run)):
+            run = replace(run, response=partial)
+            self.journal.emit(Token(content=partial))
+        run = replace(run, active_s=run.active_s + active_s, ended_at=time.time())
+        self.run = await self.journal.finish(run, remembered(run), last_event)
+
+
+def last_event(run: Run) -> Event:
+    """What ends the events of an ended run."""
+    if run.error is not None:
+        return Failed(code=run.error.code, error=run.error.message, recoverable=run.error.recoverable)
+    return Final(text=run.response, content=run.response, metadata=asdict(RunView.of(run)))
