@@ -213,5 +213,5 @@ def provider_named(provider_id: str) -> Provider | None:
 
 def provider_of(model_id: str) -> Provider | None:
     """Whose model a LiteLLM id names; `None` where the table does not say."""
-    prefix = model_id.partition("/")[0]
-    return next((p for p in PROVIDERS if prefix in (p.prefix, *p.other_prefixes)), None)
+    prefix, slash, _ = model_id.partition("/")
+    return next((p for p in PROVIDERS if slash and prefix in (p.prefix, *p.other_prefixes)), None)

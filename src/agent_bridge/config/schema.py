@@ -5,153 +5,322 @@ Secrets stay as they were written (`${NAME}`) until they are used; `config.secre
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
-Name = Annotated[str, Field(pattern=NAME)]
-Seconds = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(gt=0)]
+from agent_bridge.config.fields import (
+    SHA256,
+    STORE,
+    Closed,
+    Count,
+    Header,
+    Money,
+    Name,
+    OneLine,
+    Seconds,
+    SecondsOrZero,
+    Url,
+    Variable,
+)
+from agent_bridge.errors import InvalidInput
+
+BUILTINS = ("clock", "calculator")
+"""The MCP servers that ship with the bridge."""
+
 Policy = Literal["never", "annotated", "unless_read_only", "always"]
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class Upstream(_Closed):
+class Upstream(Closed):
     """An MCP server that the bridge is a client of: exactly one of `builtin`, `command`, `url`."""
 
-    builtin: str | None = None
+    builtin: Annotated[str | None, Field(json_schema_extra={"enum": [*BUILTINS, None]})] = None
     """A server that ships with the bridge and runs in process: `clock`, `calculator`."""
-    command: str | None = None
+    command: Annotated[str, Field(min_length=1)] | None = None
     """The program of a stdio server."""
-    args: tuple[str, ...] = ()
-    env: dict[str, str] = Field(default_factory=dict)
-    """Variables for the program, besides the few that every program needs."""
+    args: Annotated[tuple[str, ...], Field(repr=False)] = ()
+    """The arguments of `command`."""
+    env: dict[Variable, str] = Field(default_factory=dict, repr=False)
+    """Variables for `command`, besides the few that every program needs."""
     cwd: str | None = None
-    url: str | None = None
+    """The directory that `command` starts in, relative to the file; without it, the bridge's own."""
+    url: Annotated[Url | None, Field(repr=False)] = None
     """The address of a remote server."""
     transport: Literal["http", "sse"] | None = None
     """How to speak to `url`; without it, `sse` where the path ends in /sse, else `http`."""
-    auth_token: str | None = None
-    """Sent as a bearer token."""
-    headers: dict[str, str] = Field(default_factory=dict)
+    auth_token: OneLine | None = Field(default=None, repr=False)
+    """Sent to `url` as a bearer token."""
+    headers: dict[Header, OneLine] = Field(default_factory=dict, repr=False)
+    """Sent to `url` with every request."""
     timeout_s: Seconds = 30
     """How long connecting may take."""
     protocol: Literal["auto", "legacy", "2026-07-28"] = "auto"
+    """Which era of MCP to speak; `legacy` is every version before 2026-07-28, by handshake."""
+
+    @field_validator("command")
+    @classmethod
+    def _is_a_program(cls, command: str | None) -> str | None:
+        program, space, _ = (command or "").strip().partition(" ")
+        if space and not set(program) & set("/\\"):
+            raise ValueError(f"must be the program alone ('{program}'); write what follows it under `args`")
+        return command
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Self:
+        kinds = [name for name in ("builtin", "command", "url") if getattr(self, name) is not None]
+        if len(kinds) != 1:
+            found = f"has {' and '.join(kinds)}" if kinds else "has none of builtin, command and url"
+            raise ValueError(f"{found}; write exactly one of them")
+        only = {"command": ("args", "env", "cwd"), "url": ("transport", "auth_token", "headers")}
+        for kind, names in only.items():
+            stray = [name for name in names if getattr(self, name)]
+            if stray and kind not in kinds:
+                raise ValueError(f"has `{stray[0]}`, which goes with `{kind}` and not with `{kinds[0]}`; remove it")
+        return self
 
 
-class ModelAlias(_Closed):
+class PastedUpstream(Upstream):
+    """An upstream as the file has it: with the keys that hosts write into their own `mcpServers`."""
+
+    type: Literal["stdio", "http", "streamable-http", "streamableHttp", "sse"] | None = None
+    """What hosts call the transport; `transport` wins where both are given."""
+    disabled: bool = False
+    """Left out, as if it were not in the file."""
+    description: Annotated[str | None, Field(exclude=True)] = None
+    """For people; not used."""
+    auto_approve: Annotated[tuple[str, ...], Field(alias="autoApprove", exclude=True)] = ()
+    """Not used: a server's `approvals` decide."""
+    always_allow: Annotated[tuple[str, ...], Field(alias="alwaysAllow", exclude=True)] = ()
+    """Not used: a server's `approvals` decide."""
+    gallery: Annotated[bool | str | None, Field(exclude=True)] = None
+    """Where an editor found the server; not used."""
+    version: Annotated[str | None, Field(exclude=True)] = None
+    """The version that an editor noted; not used."""
+
+    @model_validator(mode="after")
+    def _type_fits(self) -> Self:
+        if self.type is not None and (self.type == "stdio") != (self.command is not None):
+            fit = "stdio goes with `command`, the others with `url`"
+            raise ValueError(f"has type '{self.type}', which does not fit; {fit}; `type` may be left out")
+        return self
+
+    def plain(self) -> Upstream:
+        """The upstream without what only hosts write."""
+        fields = self.model_dump(include=set(Upstream.model_fields))
+        if self.type not in (None, "stdio") and self.transport is None:
+            fields["transport"] = "sse" if self.type == "sse" else "http"
+        return Upstream(**fields)
+
+
+class ModelAlias(Closed):
     """A name for a model and the settings that go with it."""
 
-    model: str
+    model: Annotated[str, Field(min_length=1)]
     """A LiteLLM model id, for example `openai/gpt-4o-mini`."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    """From 0, the most predictable, to 2; without it, the provider's default."""
     max_tokens: Count | None = None
+    """The longest reply, in tokens; without it, the provider's default."""
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    api_base: str | None = None
-    api_key: str | None = None
+    """The share of likely words to choose from; without it, the provider's default."""
+    api_base: Annotated[Url | None, Field(repr=False)] = None
+    """The address of the provider, where it is not the usual one."""
+    api_key: OneLine | None = Field(default=None, repr=False)
+    """The provider's key; without it, the variable that the provider usually reads."""
     api_version: str | None = None
+    """The version of the provider's API, where it has several (Azure)."""
     fallbacks: tuple[str, ...] = ()
     """Aliases or model ids to try, in order, when this one cannot answer."""
     backend: Literal["auto", "litellm"] = "auto"
+    """What speaks to the provider; `litellm` makes it LiteLLM in any case."""
 
 
-class ToolFilter(_Closed):
+class ToolFilter(Closed):
     """Globs over tool names, with or without the `upstream__` prefix. A tool must be included and not excluded."""
 
     include: tuple[str, ...] = ("*",)
+    """The tools that are offered."""
     exclude: tuple[str, ...] = ()
+    """The tools among them that are not."""
 
 
-class Approvals(_Closed):
+class Approvals(Closed):
     """Which tools a person must approve, by policy and by tool glob."""
 
     default: Policy = "annotated"
+    """The policy of tools that no glob names."""
     tools: dict[str, Policy] = Field(default_factory=dict)
+    """Policies by tool glob, with or without the `upstream__` prefix; the first that fits wins."""
     by_model: bool = False
     """Whether the `respond` tool may approve: then the calling model can."""
     expire_s: Seconds = 900
+    """How long an approval waits for an answer; then the call is denied."""
 
 
-class Limits(_Closed):
+class Limits(Closed):
     """What one run may spend. `null` is no limit."""
 
     max_steps: Count | None = 20
+    """How many replies of the model."""
     max_tool_calls: Count | None = 100
+    """How many tool calls."""
     max_tokens: Count | None = None
-    max_cost_usd: Annotated[float, Field(gt=0)] | None = None
+    """How many tokens, in and out."""
+    max_cost_usd: Money | None = None
+    """How much money."""
     timeout_s: Seconds = 1800
+    """How long the run may work; waiting for a person does not count."""
     model_timeout_s: Seconds = 120
+    """How long one model call may take."""
     tool_timeout_s: Seconds = 120
     """How long a tool may go without progress."""
 
+    def tightened(self, overrides: Mapping[str, object]) -> Limits:
+        """These limits with the overrides that are tighter; `None` overrides nothing. Raises `InvalidInput`."""
+        given = {name: value for name, value in overrides.items() if value is not None}
+        unknown = [name for name in overrides if name not in Limits.model_fields]
+        if unknown:
+            raise InvalidInput(f"Unknown limit '{unknown[0]}'. The limits are {', '.join(Limits.model_fields)}.")
+        try:
+            asked = Limits.model_validate(given, strict=True)
+        except ValidationError as invalid:
+            name = invalid.errors()[0]["loc"][0]
+            kind = "whole number" if name in _COUNTED else "number"
+            raise InvalidInput(f"The limit '{name}' must be a {kind} greater than 0.") from None
+        tighter = {name: _tighter(getattr(self, name), getattr(asked, name)) for name in given}
+        return self.model_copy(update=tighter)
 
-class Server(_Closed):
+
+_COUNTED = ("max_steps", "max_tool_calls", "max_tokens")
+
+
+def _tighter(limit: float | None, asked: float) -> float:
+    return asked if limit is None else min(limit, asked)
+
+
+def _written_as(value: object) -> Literal["policy", "table"]:
+    return "table" if isinstance(value, dict | Approvals) else "policy"
+
+
+ApprovalRule = Annotated[
+    Annotated[Policy, Tag("policy")] | Annotated[Approvals, Tag("table")], Discriminator(_written_as)
+]
+
+
+class Server(Closed):
     """A virtual server: what callers connect to."""
 
     title: str | None = None
+    """A name for people."""
     description: str = ""
-    upstreams: tuple[Name, ...] = ()
+    """What the server is for, in a sentence. Callers choose by it."""
+    upstreams: tuple[str, ...] = ()
+    """The upstreams whose tools it has."""
     tools: ToolFilter = ToolFilter()
+    """Which of those tools it offers."""
     model: str | None = None
     """An alias or a model id; without it, the default model."""
     system_prompt: str = "You are a helpful assistant."
-    approvals: Policy | Approvals = "annotated"
+    """What the model is told first."""
+    approvals: ApprovalRule = "annotated"
+    """Which tool calls a person must approve: `never`, `annotated` (those marked destructive), `unless_read_only`,
+    `always`, or a table of policies by tool."""
     limits: Limits = Limits()
+    """What one run may spend."""
     active: bool = True
+    """Whether it takes chats."""
     as_tool: bool = False
     """Also offered as a tool of its own, `ask_<name>`."""
 
+    def policy_for(self, tool_name: str, upstream: str = "") -> Policy:
+        """The approval policy of a tool. Its globs may name the tool with or without the `upstream__` prefix."""
+        if not isinstance(self.approvals, Approvals):
+            return self.approvals
+        for glob, policy in self.approvals.tools.items():
+            if matches(tool_name, glob, upstream):
+                return policy
+        return self.approvals.default
 
-class Jwt(_Closed):
+
+def matches(tool_name: str, glob: str, upstream: str = "") -> bool:
+    """Whether the glob names the tool, with or without an `upstream__` prefix on either side."""
+    prefix = f"{upstream}__" if upstream else "".join(tool_name.partition("__")[:2])
+    bare = tool_name.removeprefix(prefix) or tool_name
+    return any(fnmatchcase(name, glob) for name in (tool_name, bare, f"{upstream}__{bare}"))
+
+
+class Jwt(Closed):
     """How bearer tokens are verified: exactly one of `jwks_url`, `public_key`, `secret`."""
 
-    jwks_url: str | None = None
+    jwks_url: Url | None = None
+    """Where the issuer publishes its keys."""
     public_key: str | None = None
-    secret: str | None = None
+    """The issuer's public key, in PEM form."""
+    secret: str | None = Field(default=None, repr=False)
+    """The secret shared with the issuer."""
     issuer: str | None = None
+    """Who must have issued a token (`iss`)."""
     audience: str | None = None
+    """Whom a token must be for (`aud`)."""
     algorithm: str | None = None
+    """How tokens are signed; without it, RS256 for keys and HS256 for a secret."""
+
+    @model_validator(mode="after")
+    def _has_one_key(self) -> Self:
+        keys = [name for name in ("jwks_url", "public_key", "secret") if getattr(self, name) is not None]
+        if len(keys) != 1:
+            found = f"has {' and '.join(keys)}" if keys else "has none of jwks_url, public_key and secret"
+            raise ValueError(f"{found}; write exactly one of them")
+        return self
 
 
 Scope = Literal["read", "chat", "admin"]
 
 
-class StaticToken(_Closed):
+class StaticToken(Closed):
     """A fixed bearer token, known by its digest."""
 
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Field(pattern=SHA256, repr=False)]
+    """The digest of the token, as `sha256sum` prints it."""
     scopes: tuple[Scope, ...] = ("read", "chat")
+    """What its bearer may do."""
 
 
-class Auth(_Closed):
+class Auth(Closed):
     """Who may use the HTTP doors."""
 
     jwt: Jwt | None = None
+    """Tokens of an identity provider."""
     tokens: dict[Name, StaticToken] = Field(default_factory=dict)
+    """Fixed tokens, by the name of their bearer."""
 
 
-class File(_Closed):
+class File(Closed):
     """The whole of `servers.yaml`."""
 
     version: Literal[1] = 1
-    upstreams: dict[Name, Upstream] = Field(default_factory=dict)
+    """The version of this format."""
+    upstreams: dict[Name, PastedUpstream] = Field(default_factory=dict)
+    """The MCP servers that the bridge is a client of, by name."""
     models: dict[Name, ModelAlias] = Field(default_factory=dict)
+    """Names for models with their settings. Any LiteLLM model id works without one."""
     servers: dict[Name, Server] = Field(default_factory=dict)
+    """The virtual servers, by name. Without any, there is one, `assistant`, with every upstream."""
     default_server: str | None = None
     """The server that `connect` and `chat` use when none is named; without it, the first active one."""
     default_model: str | None = None
     """The model of servers that name none; without it, what the environment offers."""
-    store: str = "sqlite"
-    """`sqlite`, `sqlite:///path`, `sqlite://:memory:`."""
+    store: Annotated[str, Field(pattern=STORE, repr=False)] = "sqlite"
+    """Where sessions and runs are kept: `sqlite`, `sqlite:///path`, `sqlite://:memory:`, `redis://host`."""
     auth: Auth = Auth()
+    """Who may use the HTTP doors; stdio and an open loopback need nothing here."""
     session_ttl_s: Seconds | None = None
-    """How long a session or run is kept after its last use; 30 days on SQLite."""
+    """How long a session or run is kept after its last use; 30 days on SQLite, an hour on Redis."""
     on_disconnect: Literal["cancel", "detach"] = "cancel"
     """What becomes of a run when the call that waits on it is cancelled."""
-    disconnect_grace_s: Annotated[float, Field(ge=0)] = 0
-    host_wait_s: dict[str, float | None] = Field(default_factory=dict)
+    disconnect_grace_s: SecondsOrZero = 0
+    """How long the run may go on before it is cancelled."""
+    host_wait_s: dict[str, SecondsOrZero | None] = Field(default_factory=dict)
     """How long `chat` may block, by a part of the host's name; `null` is for as long as it takes."""

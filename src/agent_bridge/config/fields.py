@@ -1,0 +1,40 @@
+"""The kinds of value that the configuration is made of, and in words what each of them asks for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+SHA256 = r"^[0-9a-f]{64}$"
+URL = r"^(https?://[^\s/?#]\S*|\$\{\S*|os\.environ/\w+)$"
+STORE = r"^(sqlite|sqlite://.+|rediss?://.+|\$\{.*|os\.environ/\w+)$"
+VARIABLE = r"^[^=\s]+$"
+HEADER = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+ONE_LINE = r"^[^\r\n]*$"
+PATTERNS = {
+    NAME: "must begin with a letter or digit and hold only letters, digits, '-' and '_', at most 64",
+    SHA256: "must be the SHA-256 digest of the token: 64 digits and letters a to f",
+    URL: "must begin with http:// or https://, or be a reference such as ${DOCS_URL}",
+    STORE: "must be sqlite, sqlite:///path, sqlite://:memory: or redis://host",
+    VARIABLE: "must be the name of an environment variable",
+    HEADER: "must be the name of an HTTP header",
+    ONE_LINE: "must be a single line",
+}
+
+Name = Annotated[str, Field(pattern=NAME)]
+Variable = Annotated[str, Field(pattern=VARIABLE)]
+Header = Annotated[str, Field(pattern=HEADER)]
+OneLine = Annotated[str, Field(pattern=ONE_LINE)]
+Url = Annotated[str, Field(pattern=URL)]
+Seconds = Annotated[float, Field(gt=0)]
+SecondsOrZero = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(gt=0)]
+Money = Annotated[float, Field(gt=0)]
+
+
+class Closed(BaseModel):
+    """A table that knows its keys, frozen once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
