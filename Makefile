@@ -1,0 +1,100 @@
+# Everything a developer runs; `make help` lists it. Needs Python 3.11 or newer, make and git; installs the rest
+# into .venv and .tools from pinned versions, and again only when a pin changes.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format types layers check conformance inspector tools bench pins clean
+
+VENV := .venv
+TOOLS := .tools
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime-installed
+DEVELOPMENT := $(VENV)/.development-installed
+NODE_TOOLS := $(TOOLS)/.node-tools-installed
+TIME_SERVER := $(TOOLS)/.time-server-installed
+
+PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-deps
+PINNED := --require-hashes --only-binary=:all:
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+NPM_INSTALL := --no-package-lock --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
+QUESTION := what is 17*23, and what time is it in Tokyo?
+
+# What a developer's shell may say about Python, pip, models or the bridge does not reach the demo and the tests.
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE PYTHONSTARTUP PYTHONWARNINGS VIRTUAL_ENV
+unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV NODE_OPTIONS
+unexport $(filter AGENT_BRIDGE_% LLMCHAT_% LLM_PROVIDER OPENAI_% AZURE_% ANTHROPIC_% AWS_% WATSONX_% OLLAMA_% GEMINI_% \
+	GOOGLE_% GROQ_% MISTRAL_% LITELLM_% FASTMCP_% MCP_%,$(.VARIABLES))
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+demo: $(RUNTIME) ## ask the agent a question that needs two tools; no key, no network
+	@echo 'No key is needed: demo/rules answers, a small deterministic stand-in for a model that really calls the tools.'
+	@echo 'With a key in the environment, use a real one:  $(BIN)/agent-bridge ask --model openai/gpt-4o-mini "..."'
+	@echo
+	@echo '$$ agent-bridge ask "$(QUESTION)"'
+	@$(BIN)/agent-bridge ask --config servers.yaml --store sqlite://:memory: --model demo/rules "$(QUESTION)"
+
+test: lint types layers tools ## format, lint, types, layers, and every test with branch coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+lint: $(DEVELOPMENT) ## check formatting and style
+	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --diff --quiet .; exit 1; }
+	@$(BIN)/ruff check --quiet .
+
+format: $(DEVELOPMENT) ## format the code and sort its imports
+	@$(BIN)/ruff check --quiet --select I --fix .
+	@$(BIN)/ruff format .
+
+types: $(DEVELOPMENT) ## check types, strictly
+	@$(BIN)/pyright --warnings --pythonpath $(BIN)/python
+
+layers: $(DEVELOPMENT) ## check which module may import which
+	@$(BIN)/lint-imports --no-logo
+
+conformance: tools ## run the MCP conformance suite against the product
+	@$(BIN)/python -m pytest tests/conformance
+
+inspector: tools ## list and call every tool with MCP Inspector
+	@$(BIN)/python -m pytest tests/inspector
+
+bench: $(DEVELOPMENT) ## measure start-up against an empty FastMCP server
+	@$(BIN)/python benchmarks/startup.py
+
+tools: $(NODE_TOOLS) $(TIME_SERVER) ## install the published servers and tools that the tests use
+
+pins: $(DEVELOPMENT) ## resolve pyproject.toml and tools/ into the pinned requirements again
+	$(COMPILE) --upgrade pyproject.toml --group build -o requirements.txt
+	$(COMPILE) --upgrade pyproject.toml --group build --group dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) --upgrade --group time-server -o tools/mcp-server-time.txt
+
+clean: ## remove what the commands above made
+	rm -rf $(VENV) $(TOOLS) dist build htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .import_linter_cache
+	find src tests benchmarks tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@python=$$(tools/find-python) && "$$python" -m venv $(VENV)
+
+$(RUNTIME): requirements.txt pyproject.toml | $(BIN)/python
+	@echo 'Installing what agent-bridge needs into $(VENV) (once; about a minute).'
+	@$(BIN)/python $(PIP_INSTALL) $(PINNED) --requirement requirements.txt
+	@$(BIN)/python $(PIP_INSTALL) --no-build-isolation --editable .
+	@touch $@
+
+$(DEVELOPMENT): requirements-dev.txt $(RUNTIME)
+	@echo 'Installing what the tests need into $(VENV) (once).'
+	@$(BIN)/python $(PIP_INSTALL) $(PINNED) --requirement requirements-dev.txt
+	@touch $@
+
+$(NODE_TOOLS): tools/package.json $(DEVELOPMENT)
+	@echo 'Installing MCP Inspector, the conformance suite and two MCP servers into $(TOOLS) (once).'
+	@mkdir -p $(TOOLS)
+	@cp tools/package.json $(TOOLS)/package.json
+	@PATH="$(CURDIR)/$(BIN):$$PATH" NODE_USE_SYSTEM_CA=1 npm install --prefix $(TOOLS) $(NPM_INSTALL)
+	@touch $@
+
+$(TIME_SERVER): tools/mcp-server-time.txt | $(BIN)/python
+	@mkdir -p $(TOOLS)
+	@test -x $(TOOLS)/time/bin/python || $(BIN)/python -m venv $(TOOLS)/time
+	@$(TOOLS)/time/bin/python $(PIP_INSTALL) $(PINNED) --requirement tools/mcp-server-time.txt
+	@touch $@
