@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent_bridge.store.opening import open_store
 from agent_bridge.store.protocol import LeaseLost, Store, TurnTaken
 
-__all__ = ["LeaseLost", "Store", "TurnTaken"]
+__all__ = ["LeaseLost", "Store", "TurnTaken", "open_store"]

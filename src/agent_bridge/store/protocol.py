@@ -1,8 +1,8 @@
-"""What every store promises. `tests/store/contract.py` holds a backend to it."""
+"""What every store promises. The tests in `tests/store/test_store_contract_*.py` hold a backend to it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from agent_bridge.tools import JsonObject
 
 
 class LeaseLost(Exception):
-    """The write came from an owner whose lease has passed to another; nothing was written."""
+    """The run has passed to another owner, or is not kept any more; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,16 @@ class TurnTaken:
 class Store(Protocol):
     """Every method is atomic and durable when it returns, and may raise `StoreUnavailable`.
 
-    Times are seconds since the epoch. What belongs to another principal is answered as if it did not exist. Nothing is
-    kept longer than the TTLs that the store was opened with, counted from the last use.
+    A caller that is cancelled only stops waiting: what it asked for still happens, whole. Times are seconds since the
+    epoch. What belongs to another principal is answered as if it did not exist. Nothing is kept longer than the TTLs
+    that the store was opened with, counted from the last use: any write of a session or run, and reading it by its id,
+    or as its session's latest. To poll extends a life only now and then, so it may end up to 1 % of the TTL early. The
+    history of a session is used when a run begins, renews its lease, or finishes.
     """
 
-    async def add_session(self, session: Session) -> None: ...
+    async def add_session(self, session: Session) -> None:
+        """Its `expires_at` is the store's to say, then and later."""
+        ...
 
     async def session(self, principal: str, session_id: str) -> Session | None:
         """The session, its life extended by this use."""
@@ -45,7 +50,10 @@ class Store(Protocol):
         ...
 
     async def drop_session(self, principal: str, session_id: str) -> bool:
-        """Forgets the session with its history, for every process at once. Its runs can still be read."""
+        """Forgets the session with its history, for every process at once; `False` where there is none.
+
+        Its runs can still be read, and the one at work can still be saved and finished.
+        """
         ...
 
     async def history(self, session_id: str) -> list[Turn]:
@@ -55,30 +63,43 @@ class Store(Protocol):
     async def begin(self, run: Run, *, lease_s: float) -> Run | TurnTaken:
         """Writes the new run and takes its session's turn in one go, or says who has it.
 
-        A turn whose lease has run out counts as free. The returned run carries its fence.
+        A turn whose lease has run out counts as free; the run that had it needs to be adopted before it can be written
+        again. The returned run carries its fence. Raises `SessionNotFound`.
         """
         ...
 
     async def renew(self, run: Run, *, lease_s: float) -> None:
-        """Keeps the turn. Raises `LeaseLost`."""
+        """Keeps the turn for `lease_s` from now; with 0 the run can be adopted at once. Raises `LeaseLost`."""
         ...
 
-    async def save(self, run: Run, events: Sequence[Recorded] = ()) -> None:
-        """Brings the stored run up to date and appends its events, in one transaction. Raises `LeaseLost`."""
+    async def save(
+        self, run: Run, events: Sequence[Recorded] = (), *, results: Mapping[str, JsonObject] | None = None
+    ) -> None:
+        """Brings the stored run up to date, appends its events and puts its results, by call id, in one go.
+
+        A lease that has run out, but that nobody took, does not matter. Only a step that is another object than in the
+        last save is written again; the message of a run never changes. Raises `LeaseLost`.
+        """
         ...
 
     async def finish(self, run: Run, turn: Turn, events: Sequence[Recorded]) -> None:
         """`save`, and in the same transaction the turn joins the history and is given back. Raises `LeaseLost`.
 
-        Where the session was dropped meanwhile, the run is saved and the turn is not remembered.
+        An empty turn is not remembered. Nor is one whose run no longer has its session's turn: because it was given
+        back before, or because the session was dropped.
         """
         ...
 
     async def append(self, run: Run, events: Sequence[Recorded]) -> None:
-        """Adds events to a run's log. Raises `LeaseLost`."""
+        """Adds events to a run's log, in order and without gaps. Raises `LeaseLost`.
+
+        Those that are there already, because whoever wrote them was cancelled before it knew, count once.
+        """
         ...
 
-    async def run(self, principal: str, run_id: str) -> Run | None: ...
+    async def run(self, principal: str, run_id: str) -> Run | None:
+        """The run as it was saved last; only `last_seq` may be ahead, by events that were appended since."""
+        ...
 
     async def latest_run(self, principal: str, session_id: str) -> Run | None: ...
 
@@ -87,13 +108,14 @@ class Store(Protocol):
         ...
 
     async def orphans(self) -> list[Run]:
-        """Runs that have not ended and whose owner's lease has run out."""
+        """Runs that are queued or running and whose owner's lease has run out, of every principal. Oldest first."""
         ...
 
     async def adopt(self, run: Run, *, lease_s: float, force: bool = False) -> Run | None:
-        """Takes over an orphan, with a new fence; `None` where another was faster, or where the run has ended.
+        """Takes over an orphan and its session's turn, with a new fence, and returns it as it is stored.
 
-        With `force` also from an owner that is alive, which then loses its lease.
+        `None` where another was faster, where the run has ended, or where another run has the turn. With `force` it is
+        taken also from an owner that is alive, which then loses its lease, and without the turn if need be.
         """
         ...
 
@@ -102,7 +124,7 @@ class Store(Protocol):
         ...
 
     async def put_result(self, run_id: str, call_id: str, result: JsonObject) -> None:
-        """Keeps a tool's whole result: MCP content objects and structured content."""
+        """Keeps a tool's whole result: MCP content objects and structured content. Raises `LeaseLost`."""
         ...
 
     async def result(self, run_id: str, call_id: str) -> JsonObject | None: ...

@@ -1,0 +1,158 @@
+"""Records as JSON and back, the same for every backend.
+
+Messages and replies pass through as they are, so that what a provider added to them survives. A field that an older
+version did not write takes its default; one that a newer version added is ignored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import TypeVar, cast
+
+from pydantic import BaseModel
+
+from agent_bridge.config.schema import Limits, Upstream
+from agent_bridge.events import Recorded
+from agent_bridge.messages import AssistantMessage, Content, Turn, Usage
+from agent_bridge.records import Call, Notice, Run, RunError, RunStatus, Session, Step
+from agent_bridge.tools import JsonObject
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+"""Pure ASCII, so that even half a surrogate pair, which some models stream, can be stored and read again."""
+
+_FIELDS: dict[object, tuple[str, ...]] = {
+    kind: tuple(field.name for field in fields(kind)) for kind in (Session, Run, RunError, Notice, Call, Usage)
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """A run in pieces: what a backend searches by, and three texts. Only `status`, `fence` and `body` ever change."""
+
+    run_id: str
+    session_id: str
+    principal: str
+    status: RunStatus
+    fence: int
+    created_at: float
+    message: str
+    body: str
+
+    @staticmethod
+    def of(run: Run) -> StoredRun:
+        return StoredRun(
+            run_id=run.run_id,
+            session_id=run.session_id,
+            principal=run.principal,
+            status=run.status,
+            fence=run.fence,
+            created_at=run.created_at,
+            message=_encode(run.message),
+            body=run_body(run),
+        )
+
+    def with_steps(self, steps: Sequence[str], *, last_seq: int) -> Run:
+        """The run again. `last_seq` is of its newest stored event, which may be newer than its last save."""
+        values = _object(self.body)
+        error = cast("JsonObject | None", values.get("error"))
+        values |= {name: getattr(self, name) for name in _COLUMNS}
+        values["message"] = cast("Content", json.loads(self.message))
+        values["limits"] = _model(Limits, values.get("limits"))
+        values["error"] = _record(RunError, error) if error else None
+        values["warnings"] = tuple(_record(Notice, row) for row in cast("list[JsonObject]", values.get("warnings", [])))
+        values["tool_names"] = tuple(cast("list[str]", values.get("tool_names", [])))
+        values["steps"] = tuple(map(step_from_json, steps))
+        values["last_seq"] = max(cast("int", values.get("last_seq", 0)), last_seq)
+        return _record(Run, values)
+
+
+_COLUMNS = ("run_id", "session_id", "principal", "status", "fence", "created_at")
+
+
+def run_body(run: Run) -> str:
+    """What changes while a run works, without its steps."""
+    body = _values(run)
+    for name in (*_COLUMNS, "message", "steps"):
+        del body[name]
+    body["limits"] = run.limits.model_dump(mode="json")
+    body["error"] = _values(run.error) if run.error else None
+    body["warnings"] = [_values(notice) for notice in run.warnings]
+    return _encode(body)
+
+
+def session_to_json(session: Session) -> str:
+    upstream = session.upstream.model_dump(mode="json") if session.upstream else None
+    return _encode({**_values(session), "upstream": upstream})
+
+
+def session_from_json(text: str, *, expires_at: float) -> Session:
+    """The session; how long it lives is the store's to say."""
+    values = _object(text)
+    upstream = values.get("upstream")
+    values["upstream"] = _model(Upstream, upstream) if upstream else None
+    values["tools"] = tuple(cast("list[str]", values.get("tools", [])))
+    values["expires_at"] = expires_at
+    return _record(Session, values)
+
+
+def step_to_json(step: Step) -> str:
+    calls = {call_id: _values(call) for call_id, call in step.calls.items()}
+    return _encode({"reply": step.reply, "usage": _values(step.usage), "calls": calls, "whole": step.whole})
+
+
+def step_from_json(text: str) -> Step:
+    values = _object(text)
+    calls = cast("dict[str, JsonObject]", values.get("calls", {}))
+    return Step(
+        reply=cast("AssistantMessage", values["reply"]),
+        usage=_record(Usage, cast("JsonObject", values.get("usage", {}))),
+        calls={call_id: _record(Call, call) for call_id, call in calls.items()},
+        whole=bool(values.get("whole", False)),
+    )
+
+
+def turn_to_json(turn: Turn) -> str:
+    return _encode(turn)
+
+
+def turn_from_json(text: str) -> Turn:
+    return cast("Turn", json.loads(text))
+
+
+def events_to_json(events: Sequence[Recorded]) -> str:
+    return _encode([event.to_json() for event in events])
+
+
+def events_from_json(text: str) -> list[Recorded]:
+    return [Recorded.from_json(body) for body in cast("list[JsonObject]", json.loads(text))]
+
+
+def result_to_json(result: JsonObject) -> str:
+    return _encode(result)
+
+
+def result_from_json(text: str) -> JsonObject:
+    return _object(text)
+
+
+def _object(text: str) -> JsonObject:
+    return cast("JsonObject", json.loads(text))
+
+
+def _values(record: object) -> JsonObject:
+    """A record's fields as they are, one level deep."""
+    return {name: getattr(record, name) for name in _FIELDS[type(record)]}
+
+
+def _record(make: Callable[..., T], values: JsonObject) -> T:
+    return make(**{name: values[name] for name in _FIELDS[make] if name in values})
+
+
+def _model(kind: type[M], values: object) -> M:
+    known = {name: value for name, value in cast("JsonObject", values or {}).items() if name in kind.model_fields}
+    return kind.model_validate(known)

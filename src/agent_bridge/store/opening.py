@@ -1,0 +1,62 @@
+"""From a store's URL to an open store. What a backend needs is imported when it is chosen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from agent_bridge.config import Settings
+from agent_bridge.errors import ConfigInvalid, StoreUnavailable
+from agent_bridge.store.protocol import Store
+
+FILE_NAME = "agent-bridge.db"
+_FORMS = "Write 'sqlite', 'sqlite:///path/to/file.db' or 'sqlite://:memory:'."
+
+
+def open_store(
+    url: str, settings: Settings, *, now: Callable[[], float] = time.time
+) -> AbstractAsyncContextManager[Store]:
+    """The store that `url` names: `sqlite` for a file in the user's data directory, `sqlite:///relative`,
+    `sqlite:////absolute`, `sqlite:///~/in/home`, or `sqlite://:memory:`.
+
+    Raises `ConfigInvalid` for any other, and `StoreUnavailable`, now or when it is entered, where it cannot be opened.
+    """
+    scheme, separator, rest = url.partition("://")
+    if scheme in ("redis", "rediss") and separator:
+        raise StoreUnavailable(f"This version of agent-bridge keeps its state in SQLite, not in Redis. {_FORMS}")
+    if scheme != "sqlite":
+        named = f"'{scheme}'" if separator else "this"
+        raise ConfigInvalid([f"store: {named} is not a kind of store. {_FORMS}"])
+    from agent_bridge.store.sqlite import open_sqlite
+
+    if not separator:
+        return open_sqlite(_default_file(), settings, now=now)
+    if rest in (":memory:", "/:memory:"):
+        return open_sqlite(None, settings, now=now)
+    if not rest.startswith("/") or rest == "/":
+        raise ConfigInvalid(
+            [f"store: a SQLite file is written with three slashes, or four for an absolute path. {_FORMS}"]
+        )
+    return open_sqlite(_file(rest[1:]), settings, now=now)
+
+
+def _file(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigInvalid(["store: the home directory in this path is not known. Write the path in full."]) from error
+
+
+def _default_file() -> Path:
+    from platformdirs import user_data_path
+
+    directory = user_data_path("agent-bridge", appauthor=False)
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(
+            "The user's data directory cannot be created. Check who may write there, or choose a file with --store."
+        ) from error
+    return directory / FILE_NAME

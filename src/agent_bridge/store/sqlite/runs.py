@@ -1,0 +1,233 @@
+"""The statements on runs: their records, steps, events and results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from sqlite3 import Connection, Row
+
+from agent_bridge.events import Recorded
+from agent_bridge.records import Run, Step
+from agent_bridge.store.codec import (
+    StoredRun,
+    events_from_json,
+    events_to_json,
+    result_from_json,
+    result_to_json,
+    run_body,
+    step_to_json,
+)
+from agent_bridge.store.protocol import LeaseLost
+from agent_bridge.store.sqlite.lifetime import Lifetime
+from agent_bridge.tools import JsonObject
+
+_STORED = tuple(field.name for field in fields(StoredRun))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """What a save writes, worded when it was asked for, so that nothing that happens later can change it."""
+
+    run: Run
+    body: str
+    steps: Sequence[tuple[int, str]]
+    has_surplus: bool
+    """Whether more steps than the run has may be stored."""
+    events: Chunk | None
+    results: Sequence[tuple[str, str]] = ()
+
+    @staticmethod
+    def of(
+        run: Run, events: Sequence[Recorded], results: Mapping[str, JsonObject], *, stored: Sequence[Step] | None
+    ) -> Checkpoint:
+        """`stored` are the steps that were last written, if that is known; the same objects are not written again."""
+        known = dict(enumerate(stored or ()))
+        return Checkpoint(
+            run=run,
+            body=run_body(run),
+            steps=[(n, step_to_json(step)) for n, step in enumerate(run.steps) if known.get(n) is not step],
+            has_surplus=stored is None or len(stored) > len(run.steps),
+            events=Chunk.of(events),
+            results=[(call_id, result_to_json(result)) for call_id, result in results.items()],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    run: Run
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive events, as one row."""
+
+    first_seq: int
+    last_seq: int
+    body: str
+
+    @staticmethod
+    def of(events: Sequence[Recorded]) -> Chunk | None:
+        return Chunk(events[0].seq, events[-1].seq, events_to_json(events)) if events else None
+
+
+def add(db: Connection, stored: StoredRun, steps: Sequence[str], *, lease_until: float, expires_at: float) -> None:
+    db.execute(
+        "INSERT INTO runs (run_id, session_id, principal, status, fence, lease_until, created_at, expires_at, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            stored.run_id,
+            stored.session_id,
+            stored.principal,
+            stored.status,
+            stored.fence,
+            lease_until,
+            stored.created_at,
+            expires_at,
+            stored.body,
+        ),
+    )
+    db.execute("INSERT INTO messages (run_id, content) VALUES (?, ?)", (stored.run_id, stored.message))
+    _write_steps(db, stored.run_id, list(enumerate(steps)))
+
+
+def save(db: Connection, point: Checkpoint, *, expires_at: float, lease_until: float | None = None) -> None:
+    """Leaves the lease as it is, unless told otherwise. Raises `LeaseLost`."""
+    run = point.run
+    changed = db.execute(
+        "UPDATE runs SET status = ?, expires_at = ?, lease_until = coalesce(?, lease_until), body = ?"
+        " WHERE run_id = ? AND fence = ?",
+        (run.status, expires_at, lease_until, point.body, run.run_id, run.fence),
+    )
+    if not changed.rowcount:
+        raise LeaseLost(run.run_id)
+    _write_steps(db, run.run_id, point.steps)
+    if point.has_surplus:
+        db.execute("DELETE FROM steps WHERE run_id = ? AND n >= ?", (run.run_id, len(run.steps)))
+    for call_id, body in point.results:
+        put_result(db, run.run_id, call_id, body)
+    if point.events:
+        append(db, run, point.events)
+
+
+def append(db: Connection, run: Run, chunk: Chunk) -> None:
+    """Raises `LeaseLost`."""
+    added = db.execute(
+        "INSERT INTO events (run_id, first_seq, last_seq, body) SELECT run_id, ?, ?, ? FROM runs"
+        " WHERE run_id = ? AND fence = ?",
+        (chunk.first_seq, chunk.last_seq, chunk.body, run.run_id, run.fence),
+    )
+    if not added.rowcount:
+        raise LeaseLost(run.run_id)
+
+
+def renew(db: Connection, run: Run, *, lease_until: float, expires_at: float) -> None:
+    """Raises `LeaseLost`."""
+    renewed = db.execute(
+        "UPDATE runs SET lease_until = ?, expires_at = ? WHERE run_id = ? AND fence = ?",
+        (lease_until, expires_at, run.run_id, run.fence),
+    )
+    if not renewed.rowcount:
+        raise LeaseLost(run.run_id)
+
+
+def take_over(db: Connection, run: Run, life: Lifetime, *, lease_until: float, force: bool) -> bool:
+    """Whether the run could be had: it has not ended, nobody took it since it was read, and its lease ran out."""
+    taken = db.execute(
+        "UPDATE runs SET fence = fence + 1, lease_until = ?, expires_at = ?"
+        " WHERE run_id = ? AND principal = ? AND fence = ? AND expires_at > ?"
+        " AND status IN ('queued', 'running', 'input_required') AND (lease_until <= ? OR ?)",
+        (lease_until, life.until, run.run_id, run.principal, run.fence, life.now, life.now, force),
+    )
+    return taken.rowcount > 0
+
+
+def extend(db: Connection, run_id: str, until: float) -> None:
+    db.execute("UPDATE runs SET expires_at = ? WHERE run_id = ?", (until, run_id))
+
+
+def find(db: Connection, principal: str, run_id: str, now: float) -> Found | None:
+    row = db.execute(
+        "SELECT * FROM run_records WHERE run_id = ? AND principal = ? AND expires_at > ?", (run_id, principal, now)
+    ).fetchone()
+    return Found(_run(db, row), row["expires_at"]) if row else None
+
+
+def latest(db: Connection, principal: str, session_id: str, now: float) -> Found | None:
+    row = db.execute(
+        "SELECT * FROM run_records WHERE session_id = ? AND principal = ? AND expires_at > ?"
+        " ORDER BY created_at DESC, number DESC LIMIT 1",
+        (session_id, principal, now),
+    ).fetchone()
+    return Found(_run(db, row), row["expires_at"]) if row else None
+
+
+def of_session(db: Connection, principal: str, session_id: str, now: float) -> list[Run]:
+    rows = db.execute(
+        "SELECT * FROM run_records WHERE session_id = ? AND principal = ? AND expires_at > ?"
+        " ORDER BY created_at DESC, number DESC",
+        (session_id, principal, now),
+    )
+    return [_run(db, row) for row in rows]
+
+
+def orphans(db: Connection, now: float) -> list[Run]:
+    rows = db.execute(
+        "SELECT * FROM run_records WHERE status IN ('queued', 'running') AND lease_until <= ? AND expires_at > ?"
+        " ORDER BY created_at, number",
+        (now, now),
+    )
+    return [_run(db, row) for row in rows]
+
+
+def events_after(db: Connection, run_id: str, after: int, now: float, *, limit: int) -> list[Recorded]:
+    """In order, each once: what was written again after a write that nobody waited for is skipped."""
+    rows = db.execute(
+        "SELECT events.body FROM events JOIN runs USING (run_id)"
+        " WHERE run_id = ? AND last_seq > ? AND expires_at > ? ORDER BY last_seq, events.rowid",
+        (run_id, after, now),
+    )
+    found: list[Recorded] = []
+    for row in rows:
+        newest = found[-1].seq if found else after
+        found.extend(event for event in events_from_json(row["body"]) if event.seq > newest)
+        if len(found) >= limit:
+            break
+    return found[:limit]
+
+
+def put_result(db: Connection, run_id: str, call_id: str, body: str) -> None:
+    """Raises `LeaseLost` where the run is not kept any more."""
+    put = db.execute(
+        "INSERT OR REPLACE INTO results (run_id, call_id, body) SELECT run_id, ?, ? FROM runs WHERE run_id = ?",
+        (call_id, body, run_id),
+    )
+    if not put.rowcount:
+        raise LeaseLost(run_id)
+
+
+def result(db: Connection, run_id: str, call_id: str, now: float) -> JsonObject | None:
+    row = db.execute(
+        "SELECT results.body FROM results JOIN runs USING (run_id) WHERE run_id = ? AND call_id = ? AND expires_at > ?",
+        (run_id, call_id, now),
+    ).fetchone()
+    return result_from_json(row["body"]) if row else None
+
+
+def sweep(db: Connection, now: float, *, at_most: int) -> int:
+    """How many expired runs it deleted, with all that belongs to them."""
+    deleted = db.execute(
+        "DELETE FROM runs WHERE rowid IN (SELECT rowid FROM runs WHERE expires_at <= ? LIMIT ?)", (now, at_most)
+    )
+    return deleted.rowcount
+
+
+def _write_steps(db: Connection, run_id: str, steps: Sequence[tuple[int, str]]) -> None:
+    for n, body in steps:
+        db.execute("INSERT OR REPLACE INTO steps (run_id, n, body) VALUES (?, ?, ?)", (run_id, n, body))
+
+
+def _run(db: Connection, row: Row) -> Run:
+    stored = StoredRun(**{name: row[name] for name in _STORED})
+    steps = db.execute("SELECT body FROM steps WHERE run_id = ? ORDER BY n", (stored.run_id,))
+    return stored.with_steps([step["body"] for step in steps], last_seq=row["newest_seq"])

@@ -1,0 +1,221 @@
+"""The Protocol over SQLite: what is read and written together, and how long it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from sqlite3 import Connection
+
+from agent_bridge.config import Settings
+from agent_bridge.errors import SessionNotFound
+from agent_bridge.events import Recorded
+from agent_bridge.messages import Turn, newest_turns
+from agent_bridge.records import Run, Session, Step
+from agent_bridge.store.codec import (
+    StoredRun,
+    result_to_json,
+    session_to_json,
+    step_to_json,
+    turn_to_json,
+)
+from agent_bridge.store.protocol import Store, TurnTaken
+from agent_bridge.store.sqlite import runs, sessions
+from agent_bridge.store.sqlite.lifetime import Lifetime
+from agent_bridge.store.sqlite.runs import Checkpoint, Chunk, Found
+from agent_bridge.store.sqlite.thread import DatabaseThread
+from agent_bridge.tools import JsonObject
+
+BUSY_TIMEOUT_S = 5.0
+"""How long a transaction waits for one of another process."""
+REMEMBERED_RUNS = 1000
+"""Of how many runs at work it is known which steps are stored; of any other, all its steps are written again."""
+SWEPT_AT_ONCE = 200
+"""How many records one transaction of `sweep` deletes at most, so that others get their turn in between."""
+
+
+@asynccontextmanager
+async def open_sqlite(
+    path: Path | None,
+    settings: Settings,
+    *,
+    now: Callable[[], float],
+    busy_timeout_s: float = BUSY_TIMEOUT_S,
+) -> AsyncGenerator[Store]:
+    """`path` is the file; `None` keeps everything in memory. Raises `StoreUnavailable`."""
+    thread = DatabaseThread(path, busy_timeout_s=busy_timeout_s)
+    try:
+        await thread.open()
+        yield SqliteStore(thread, settings, now)
+    finally:
+        await thread.close()
+
+
+class SqliteStore(Store):
+    """Runs expire as sessions do. A use of a session or run is any write of it, and reading it by its id."""
+
+    def __init__(self, thread: DatabaseThread, settings: Settings, now: Callable[[], float]) -> None:
+        self._thread = thread
+        self._settings = settings
+        self._now = now
+        self._stored_steps: dict[str, tuple[Step, ...]] = {}
+
+    async def add_session(self, session: Session) -> None:
+        life, body = self._life(), session_to_json(session)
+        await self._thread.write(lambda db: sessions.add(db, session, body, life))
+
+    async def session(self, principal: str, session_id: str) -> Session | None:
+        life = self._life()
+        found = await self._thread.read(lambda db: sessions.find(db, principal, session_id, life.now))
+        if found is None or not life.is_worth_writing(found.expires_at):
+            return found
+        await self._thread.write(lambda db: sessions.extend(db, session_id, life.until))
+        return replace(found, expires_at=life.until)
+
+    async def sessions(self, principal: str) -> list[Session]:
+        now = self._now()
+        return await self._thread.read(lambda db: sessions.of_principal(db, principal, now))
+
+    async def save_session(self, session: Session) -> bool:
+        life, body = self._life(), session_to_json(session)
+        return await self._thread.write(lambda db: sessions.replace(db, session, body, life))
+
+    async def drop_session(self, principal: str, session_id: str) -> bool:
+        now = self._now()
+        return await self._thread.write(lambda db: sessions.drop(db, principal, session_id, now))
+
+    async def history(self, session_id: str) -> list[Turn]:
+        now = self._now()
+        turns = await self._thread.read(lambda db: sessions.history(db, session_id, now))
+        return newest_turns(turns, max_messages=self._settings.history_max_messages)
+
+    async def begin(self, run: Run, *, lease_s: float) -> Run | TurnTaken:
+        life = self._life()
+        begun = replace(run, fence=1)
+        stored, steps = StoredRun.of(begun), [step_to_json(step) for step in run.steps]
+
+        def transaction(db: Connection) -> Run | TurnTaken:
+            claim = sessions.claim(db, begun, life.now)
+            if claim is None:
+                raise SessionNotFound(
+                    f"No session '{run.session_id}'; it may have expired. Call connect for a new one."
+                )
+            if claim.rival and claim.is_contested:
+                return TurnTaken(claim.rival)
+            sessions.take_turn(db, begun, claim.rival, life)
+            runs.add(db, stored, steps, lease_until=life.now + lease_s, expires_at=life.until)
+            return begun
+
+        return await self._thread.write(transaction)
+
+    async def renew(self, run: Run, *, lease_s: float) -> None:
+        life = self._life()
+
+        def transaction(db: Connection) -> None:
+            runs.renew(db, run, lease_until=life.now + lease_s, expires_at=life.until)
+            sessions.use(db, run, life)
+
+        await self._thread.write(transaction)
+
+    async def save(
+        self, run: Run, events: Sequence[Recorded] = (), *, results: Mapping[str, JsonObject] | None = None
+    ) -> None:
+        life = self._life()
+        point = self._checkpoint(run, events, results or {})
+        await self._thread.write(lambda db: runs.save(db, point, expires_at=life.until))
+        self._remember_steps(run)
+
+    async def finish(self, run: Run, turn: Turn, events: Sequence[Recorded]) -> None:
+        life = self._life()
+        point = self._checkpoint(run, events, {})
+        messages = turn_to_json(turn)
+        spoken = sum(1 for message in turn if message["role"] in ("user", "assistant"))
+
+        def transaction(db: Connection) -> None:
+            runs.save(db, point, expires_at=life.until, lease_until=life.now)
+            if sessions.give_back_turn(db, run, life) and turn:
+                most = self._settings.history_max_messages
+                sessions.remember(db, run.session_id, messages, spoken=spoken, max_messages=most)
+
+        await self._thread.write(transaction)
+
+    async def append(self, run: Run, events: Sequence[Recorded]) -> None:
+        chunk = Chunk.of(events)
+        if chunk:
+            await self._thread.write(lambda db: runs.append(db, run, chunk))
+
+    async def run(self, principal: str, run_id: str) -> Run | None:
+        life = self._life()
+        return await self._used(await self._thread.read(lambda db: runs.find(db, principal, run_id, life.now)), life)
+
+    async def latest_run(self, principal: str, session_id: str) -> Run | None:
+        life = self._life()
+        return await self._used(
+            await self._thread.read(lambda db: runs.latest(db, principal, session_id, life.now)), life
+        )
+
+    async def runs(self, principal: str, session_id: str) -> list[Run]:
+        now = self._now()
+        return await self._thread.read(lambda db: runs.of_session(db, principal, session_id, now))
+
+    async def orphans(self) -> list[Run]:
+        now = self._now()
+        return await self._thread.read(lambda db: runs.orphans(db, now))
+
+    async def adopt(self, run: Run, *, lease_s: float, force: bool = False) -> Run | None:
+        life = self._life()
+
+        def transaction(db: Connection) -> Run | None:
+            claim = sessions.claim(db, run, life.now)
+            has_turn = claim is not None and not claim.is_contested
+            if claim and not has_turn and not force:
+                return None
+            if not runs.take_over(db, run, life, lease_until=life.now + lease_s, force=force):
+                return None
+            if claim and has_turn:
+                sessions.take_turn(db, run, claim.rival, life)
+            found = runs.find(db, run.principal, run.run_id, life.now)
+            return found.run if found else None
+
+        return await self._thread.write(transaction)
+
+    async def events(self, run_id: str, after: int, limit: int = 1000) -> list[Recorded]:
+        now = self._now()
+        return await self._thread.read(lambda db: runs.events_after(db, run_id, after, now, limit=limit))
+
+    async def put_result(self, run_id: str, call_id: str, result: JsonObject) -> None:
+        body = result_to_json(result)
+        await self._thread.write(lambda db: runs.put_result(db, run_id, call_id, body))
+
+    async def result(self, run_id: str, call_id: str) -> JsonObject | None:
+        now = self._now()
+        return await self._thread.read(lambda db: runs.result(db, run_id, call_id, now))
+
+    async def sweep(self) -> None:
+        now = self._now()
+        for delete in (sessions.sweep, runs.sweep):
+            while await self._thread.write(lambda db, delete=delete: delete(db, now, at_most=SWEPT_AT_ONCE)):
+                pass
+
+    def _life(self) -> Lifetime:
+        now = self._now()
+        return Lifetime(
+            now=now, until=now + self._settings.session_ttl_s, history_until=now + self._settings.history_ttl_s
+        )
+
+    def _checkpoint(self, run: Run, events: Sequence[Recorded], results: Mapping[str, JsonObject]) -> Checkpoint:
+        """Until the write has succeeded, which steps are stored counts as unknown."""
+        return Checkpoint.of(run, events, results, stored=self._stored_steps.pop(run.run_id, None))
+
+    def _remember_steps(self, run: Run) -> None:
+        self._stored_steps[run.run_id] = run.steps
+        if len(self._stored_steps) > REMEMBERED_RUNS:
+            del self._stored_steps[next(iter(self._stored_steps))]
+
+    async def _used(self, found: Found | None, life: Lifetime) -> Run | None:
+        if found is None:
+            return None
+        if life.is_worth_writing(found.expires_at):
+            await self._thread.write(lambda db: runs.extend(db, found.run.run_id, life.until))
+        return found.run

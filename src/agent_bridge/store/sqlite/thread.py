@@ -1,0 +1,164 @@
+"""One thread that owns one SQLite connection, and the queue of transactions in front of it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Literal, TypeVar, cast
+
+from agent_bridge.errors import StoreUnavailable
+from agent_bridge.store.sqlite.failures import worded
+from agent_bridge.store.sqlite.schema import migrate
+
+T = TypeVar("T")
+Kind = Literal["BEGIN", "BEGIN IMMEDIATE"]
+Transaction = Callable[[sqlite3.Connection], T]
+"""What happens in one transaction. It runs again, alone, when others that shared its transaction made it fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    kind: Kind
+    transaction: Transaction[object]
+    done: asyncio.Future[object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: Exception
+
+
+class DatabaseThread:
+    """Does transactions one after the other, off the event loop, in the order in which they were asked for.
+
+    Those that wait in the queue together are committed together; one that fails is undone alone. A caller that is
+    cancelled only stops waiting: what it asked for still happens, whole.
+    """
+
+    def __init__(self, path: Path | None, *, busy_timeout_s: float) -> None:
+        """`path` is the file; `None` keeps everything in memory."""
+        self._path = path
+        self._name = path.name if path else "memory"
+        self._busy_timeout_s = busy_timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._opened: asyncio.Future[object] = self._loop.create_future()
+        self._ended: asyncio.Future[object] = self._loop.create_future()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._run, name="agent-bridge-store", daemon=True)
+
+    async def open(self) -> None:
+        """Raises `StoreUnavailable`. Whatever comes of it, `close` must follow."""
+        self._thread.start()
+        await self._opened
+
+    async def close(self) -> None:
+        """Returns when everything that was asked for is done."""
+        self._is_closed = True
+        self._jobs.put(None)
+        try:
+            await self._ended
+        finally:
+            self._thread.join()
+
+    async def read(self, transaction: Transaction[T]) -> T:
+        """Sees one state of the database. A writer in another process does not hold it up."""
+        return await self._do("BEGIN", transaction)
+
+    async def write(self, transaction: Transaction[T]) -> T:
+        """Durable when it returns."""
+        return await self._do("BEGIN IMMEDIATE", transaction)
+
+    async def _do(self, kind: Kind, transaction: Transaction[T]) -> T:
+        if self._is_closed:
+            raise StoreUnavailable("The store is closed because the bridge is stopping. Start the bridge again.")
+        done: asyncio.Future[object] = self._loop.create_future()
+        self._jobs.put(_Job(kind, transaction, done))
+        return cast("T", await done)
+
+    def _run(self) -> None:
+        try:
+            with closing(_connect(self._path, self._name, busy_timeout_s=self._busy_timeout_s)) as db:
+                self._tell([(self._opened, None)])
+                self._serve(db)
+        except (sqlite3.Error, OSError, StoreUnavailable) as error:
+            self._tell([(self._opened, self._failure(error))])
+        self._tell([(self._ended, None)])
+
+    def _serve(self, db: sqlite3.Connection) -> None:
+        while True:
+            jobs = self._waiting()
+            for _, neighbours in groupby((job for job in jobs if job), key=lambda job: job.kind):
+                batch = list(neighbours)
+                outcomes = self._outcomes(db, batch)
+                self._tell(zip([job.done for job in batch], outcomes, strict=True))
+            if jobs[-1] is None:
+                return
+
+    def _waiting(self) -> list[_Job | None]:
+        jobs = [self._jobs.get()]
+        with suppress(Empty):
+            while True:
+                jobs.append(self._jobs.get_nowait())
+        return jobs
+
+    def _outcomes(self, db: sqlite3.Connection, batch: Sequence[_Job]) -> list[object]:
+        """What each job returned or raised: in one transaction or, where one of them fails, each in its own."""
+        try:
+            db.execute(batch[0].kind)
+        except sqlite3.Error as error:
+            return [self._failure(error)] * len(batch)
+        try:
+            results = [job.transaction(db) for job in batch]
+            db.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001 - it is raised where the job was asked for
+            with suppress(sqlite3.Error):  # a full disk or a failed write has rolled back already
+                db.execute("ROLLBACK")
+            if len(batch) == 1:
+                return [self._failure(error)]
+            return [outcome for job in batch for outcome in self._outcomes(db, [job])]
+        return results
+
+    def _failure(self, error: Exception) -> _Failure:
+        return _Failure(worded(error, self._name) or error)
+
+    def _tell(self, outcomes: Iterable[tuple[asyncio.Future[object], object]]) -> None:
+        with suppress(RuntimeError):  # the loop is closed, so nobody waits any more
+            self._loop.call_soon_threadsafe(_deliver, list(outcomes))
+
+
+def _deliver(outcomes: Sequence[tuple[asyncio.Future[object], object]]) -> None:
+    for done, outcome in outcomes:
+        if done.done():
+            continue
+        if isinstance(outcome, _Failure):
+            done.set_exception(outcome.error)
+        else:
+            done.set_result(outcome)
+
+
+def _connect(path: Path | None, name: str, *, busy_timeout_s: float) -> sqlite3.Connection:
+    if path is not None:
+        path.touch(mode=0o600)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "a directory")
+    db = sqlite3.connect(path or ":memory:", timeout=busy_timeout_s, isolation_level=None)
+    db.row_factory = sqlite3.Row
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        # A commit survives the process, not a power cut: the disk is waited for only when the log is folded in.
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA foreign_keys = ON")
+        migrate(db, name)
+    except BaseException:
+        db.close()
+        raise
+    return db
