@@ -12,6 +12,7 @@ URL = r"^(https?://[^\s/?#]\S*|\$\{\S*|os\.environ/\w+)$"
 STORE = r"^(sqlite|sqlite://.+|rediss?://.+|\$\{.*|os\.environ/\w+)$"
 VARIABLE = r"^[^=\s]+$"
 HEADER = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+SOMETHING = r"\S"
 ONE_LINE = r"^[^\r\n]*$"
 PATTERNS = {
     NAME: "must begin with a letter or digit and hold only letters, digits, '-' and '_', at most 64",
@@ -20,12 +21,14 @@ PATTERNS = {
     STORE: "must be sqlite, sqlite:///path, sqlite://:memory: or redis://host",
     VARIABLE: "must be the name of an environment variable",
     HEADER: "must be the name of an HTTP header",
+    SOMETHING: "must not be empty",
     ONE_LINE: "must be a single line",
 }
 
 Name = Annotated[str, Field(pattern=NAME)]
 Variable = Annotated[str, Field(pattern=VARIABLE)]
 Header = Annotated[str, Field(pattern=HEADER)]
+Something = Annotated[str, Field(pattern=SOMETHING)]
 OneLine = Annotated[str, Field(pattern=ONE_LINE)]
 Url = Annotated[str, Field(pattern=URL)]
 Seconds = Annotated[float, Field(gt=0)]

@@ -22,6 +22,7 @@ from agent_bridge.config.fields import (
     OneLine,
     Seconds,
     SecondsOrZero,
+    Something,
     Url,
     Variable,
 )
@@ -38,7 +39,7 @@ class Upstream(Closed):
 
     builtin: Annotated[str | None, Field(json_schema_extra={"enum": [*BUILTINS, None]})] = None
     """A server that ships with the bridge and runs in process: `clock`, `calculator`."""
-    command: Annotated[str, Field(min_length=1)] | None = None
+    command: Something | None = None
     """The program of a stdio server."""
     args: Annotated[tuple[str, ...], Field(repr=False)] = ()
     """The arguments of `command`."""
@@ -117,7 +118,7 @@ class PastedUpstream(Upstream):
 class ModelAlias(Closed):
     """A name for a model and the settings that go with it."""
 
-    model: Annotated[str, Field(min_length=1)]
+    model: Something
     """A LiteLLM model id, for example `openai/gpt-4o-mini`."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     """From 0, the most predictable, to 2; without it, the provider's default."""

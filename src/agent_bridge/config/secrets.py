@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-_REFERENCE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
-_INDIRECT = "os.environ/"
+REFERENCE = re.compile(r"\$\{(?:env:)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+"""`${env:NAME}` is how Cursor and VS Code write it."""
+INDIRECT = re.compile(r"os\.environ/(?P<name>[A-Za-z_][A-Za-z0-9_]*)")
 
 
 class MissingVariable(Exception):
@@ -19,16 +20,16 @@ class MissingVariable(Exception):
 
 def resolve(text: str, environ: Mapping[str, str]) -> str:
     """The text with its references replaced. Raises `MissingVariable`."""
-    if text.startswith(_INDIRECT):
-        return _value(text.removeprefix(_INDIRECT), None, environ)
-    return _REFERENCE.sub(lambda match: _value(match["name"], match["default"], environ), text)
+    if whole := INDIRECT.fullmatch(text):
+        return _value(whole["name"], None, environ)
+    return REFERENCE.sub(lambda match: _value(match["name"], match["default"], environ), text)
 
 
 def references(text: str) -> list[str]:
     """The variables that the text refers to, in order."""
-    if text.startswith(_INDIRECT):
-        return [text.removeprefix(_INDIRECT)]
-    return [match["name"] for match in _REFERENCE.finditer(text)]
+    if whole := INDIRECT.fullmatch(text):
+        return [whole["name"]]
+    return [match["name"] for match in REFERENCE.finditer(text)]
 
 
 def _value(name: str, default: str | None, environ: Mapping[str, str]) -> str:

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from agent_bridge.config.schema import Auth, ModelAlias, Server, Upstream
+from agent_bridge.config.secrets import MissingVariable, resolve
+from agent_bridge.errors import ConfigInvalid
 
-DAY_S = 86_400.0
+HOUR_S = 3_600.0
+DAY_S = 24 * HOUR_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,13 +20,17 @@ class Settings:
     """How long things are kept and who waits how long."""
 
     session_ttl_s: float = 30 * DAY_S
+    """How long a session or run is kept after its last use (`LLMCHAT_SESSION_TTL`)."""
     history_ttl_s: float = 30 * DAY_S
+    """How long a conversation is (`LLMCHAT_CHAT_HISTORY_TTL`)."""
     history_max_messages: int = 50
+    """Of user and assistant (`LLMCHAT_CHAT_HISTORY_MAX_MESSAGES`)."""
     turn_lease_s: float = 30
     """How long the owner of a run may be silent before another may take it (`LLMCHAT_SESSION_LOCK_TTL`)."""
     turn_wait_s: float = 2
     """How long a second chat of a session waits for the first (`…_LOCK_RETRIES` times `…_LOCK_WAIT`)."""
     on_disconnect: Literal["cancel", "detach"] = "cancel"
+    """What becomes of a run when the call that waits on it is cancelled."""
     disconnect_grace_s: float = 0
     host_wait_s: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
 
@@ -36,10 +43,19 @@ class Config:
     default_server: str
     default_model: str
     """An alias or a LiteLLM model id; `demo/rules` where nothing else is configured."""
-    store: str = "sqlite"
+    store: str = field(default="sqlite", repr=False)
+    """As it was written; `store_url` is what to open."""
     auth: Auth = field(default_factory=Auth)
     settings: Settings = Settings()
     environ: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """What `${NAME}` is resolved against, when a model or an upstream is used."""
     path: Path | None = None
     """The file that was read; `None` for the built-in default."""
+
+    def store_url(self) -> str:
+        """Where the store is, its references resolved. Raises `ConfigInvalid`."""
+        try:
+            return resolve(self.store, self.environ)
+        except MissingVariable as missing:
+            what = f"the store needs {missing.name}, which is not set; set it, or choose another store"
+            raise ConfigInvalid([f"environment: {what}"]) from None

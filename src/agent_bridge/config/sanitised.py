@@ -1,0 +1,61 @@
+"""The whole configuration as it may be shown to anyone who may read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from agent_bridge.config.redaction import REMOVED, clean_arguments, clean_url, masked
+from agent_bridge.config.schema import Auth, ModelAlias, Upstream
+from agent_bridge.config.settings import Config
+
+JsonObject = dict[str, object]
+
+
+def sanitised(config: Config) -> JsonObject:
+    """In the shape of `servers.yaml`, with what the bridge made of it. References stay as they were written."""
+    return {
+        "upstreams": {name: _upstream(upstream) for name, upstream in config.upstreams.items()},
+        "models": {name: _model(alias) for name, alias in config.models.items()},
+        "servers": {name: server.model_dump(mode="json") for name, server in config.servers.items()},
+        "default_server": config.default_server,
+        "default_model": config.default_model,
+        "store": clean_url(config.store),
+        "auth": _auth(config.auth),
+        "settings": asdict(config.settings),
+    }
+
+
+def _upstream(upstream: Upstream) -> JsonObject:
+    shown = upstream.model_dump(mode="json", exclude_defaults=True)
+    if upstream.args:
+        shown["args"] = clean_arguments(upstream.args)
+    if upstream.url:
+        shown["url"] = clean_url(upstream.url)
+    if upstream.auth_token:
+        shown["auth_token"] = masked(upstream.auth_token)
+    for name, secrets in (("env", upstream.env), ("headers", upstream.headers)):
+        if secrets:
+            shown[name] = {key: masked(value) for key, value in secrets.items()}
+    return shown
+
+
+def _model(alias: ModelAlias) -> JsonObject:
+    shown = alias.model_dump(mode="json", exclude_defaults=True)
+    if alias.api_base:
+        shown["api_base"] = clean_url(alias.api_base)
+    if alias.api_key:
+        shown["api_key"] = masked(alias.api_key)
+    return shown
+
+
+def _auth(auth: Auth) -> JsonObject:
+    shown: JsonObject = {}
+    if auth.jwt is not None:
+        jwt = auth.jwt.model_dump(mode="json", exclude_none=True)
+        if auth.jwt.secret:
+            jwt["secret"] = masked(auth.jwt.secret)
+        if auth.jwt.jwks_url:
+            jwt["jwks_url"] = clean_url(auth.jwt.jwks_url)
+        shown["jwt"] = jwt
+    shown["tokens"] = {name: {"sha256": REMOVED, "scopes": list(token.scopes)} for name, token in auth.tokens.items()}
+    return shown
