@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from agent_bridge.bridge import Bridge, Changes
@@ -18,7 +18,7 @@ from agent_bridge.upstream import Upstreams
 @asynccontextmanager
 async def open_bridge(
     config: Config, *, models: ModelSource | None = None, adopt_orphans: bool = False
-) -> AsyncIterator[Bridge]:
+) -> AsyncGenerator[Bridge]:
     """A bridge that works until the block ends; then its runs are stopped, and everything it opened is closed.
 
     `adopt_orphans` also continues what processes that stopped have left in the store.

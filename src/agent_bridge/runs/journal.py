@@ -74,9 +74,8 @@ class RunJournal:
 
     async def save(self, run: Run, *events: Event, result: tuple[str, ToolResult] | None = None) -> None:
         async def write(recorded: Sequence[Recorded]) -> None:
-            if result is not None:
-                await self._store.put_result(run.run_id, result[0], _whole(result[1]))
-            await self._store.save(replace(run, last_seq=self._seq), recorded)
+            results = {result[0]: _whole(result[1])} if result else None
+            await self._store.save(replace(run, last_seq=self._seq), recorded, results=results)
 
         await asyncio.shield(self._commit(events, write))
 
@@ -90,6 +89,11 @@ class RunJournal:
             self.ended.set()
             self._announce(recorded)
         return ended
+
+    async def settled(self) -> None:
+        """Returns when nothing is being written any more."""
+        async with self._lock:
+            return
 
     def close(self) -> None:
         """Lets go of everyone who waits, where the run could not be ended here."""

@@ -63,6 +63,7 @@ class Leg:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            await self.journal.settled()
         await self._finish(outcome, active_s=time.monotonic() - began)
 
     async def release(self) -> None:

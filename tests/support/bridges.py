@@ -1,0 +1,89 @@
+"""A whole bridge for a test: a real store, real runs, and a scripted model with tools of the test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from agent_bridge.bridge import Bridge, Changes, ChatRequest
+from agent_bridge.config import Config, Settings
+from agent_bridge.config.schema import Server, ToolFilter, Upstream
+from agent_bridge.records import LOCAL, Principal
+from agent_bridge.runs import Equip, Runs
+from agent_bridge.store import Store, open_store
+from agent_bridge.views import RunView, ServerState
+from support.scripted import LocalTools, ScriptedModel, ScriptedModels
+
+SERVERS = {
+    "assistant": Server(description="Answers.", upstreams=("local",)),
+    "asleep": Server(upstreams=("local",), active=False),
+}
+
+
+async def idle() -> str:
+    await asyncio.sleep(0)
+    return "nothing"
+
+
+class LocalUpstreams:
+    """Gives every session the same tools."""
+
+    def __init__(self, tools: LocalTools) -> None:
+        self.tools = tools
+
+    async def open(
+        self,
+        names: Sequence[str],
+        *,
+        filter: ToolFilter,
+        narrow: Sequence[str] = (),
+        extra: Mapping[str, Upstream] | None = None,
+    ) -> LocalTools:
+        del names, filter, narrow, extra
+        return self.tools
+
+    def state(self, names: Sequence[str]) -> tuple[ServerState, int | None]:
+        del names
+        return "ready", len(self.tools.definitions.tools)
+
+    def needs_token(self, name: str) -> bool:
+        del name
+        return False
+
+
+@asynccontextmanager
+async def scripted_bridge(
+    model: ScriptedModel,
+    tools: LocalTools | None = None,
+    *,
+    store: str = "sqlite://:memory:",
+    settings: Settings | None = None,
+    servers: Mapping[str, Server] = SERVERS,
+    adopt_orphans: bool = False,
+) -> AsyncGenerator[Bridge]:
+    config = Config(
+        upstreams={},
+        models={},
+        servers=servers,
+        default_server="assistant",
+        default_model="scripted/one",
+        store=store,
+        settings=settings or Settings(turn_wait_s=0.1),
+    )
+    async with AsyncExitStack() as stack:
+        opened: Store = await stack.enter_async_context(open_store(config.store, config.settings))
+        upstreams = LocalUpstreams(tools or LocalTools({"idle": idle}))
+        models = ScriptedModels(model)
+        changes = Changes()
+        equip = Equip(config, models.open, upstreams.open)
+        runs = await stack.enter_async_context(Runs(opened, equip, config.settings, on_change=changes.tell_run))
+        if adopt_orphans:
+            runs.adopt_orphans()
+        yield Bridge(config, store=opened, models=models, upstreams=upstreams, equip=equip, runs=runs, changes=changes)
+
+
+async def chat(bridge: Bridge, message: str, *, who: Principal = LOCAL, session_id: str = "") -> RunView:
+    """One message to its end."""
+    run = await bridge.chat(who, ChatRequest(message=message, session_id=session_id))
+    return await bridge.wait(who, run.run_id, 10)
