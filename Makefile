@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types layers check conformance inspector tools bench pins clean
+.PHONY: help demo test lint format types layers conformance inspector tools bench pins clean
 
 VENV := .venv
 TOOLS := .tools
