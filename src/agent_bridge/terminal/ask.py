@@ -1,0 +1,103 @@
+"""One question on the command line: asked, followed to its end, and turned into an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from agent_bridge.app import open_bridge
+from agent_bridge.bridge import ChatRequest
+from agent_bridge.config import Config
+from agent_bridge.terminal import exits
+from agent_bridge.terminal.interrupts import Interrupts, run
+from agent_bridge.terminal.machine import EventLines, RunObject
+from agent_bridge.terminal.page import Page
+from agent_bridge.terminal.screen import Screen
+from agent_bridge.terminal.spinner import Spinner
+from agent_bridge.terminal.transcript import Transcript
+from agent_bridge.terminal.turn import Follower, take_turn
+from agent_bridge.views import RunView
+
+Form = Literal["text", "whole text", "json", "events"]
+"""How the run is shown: streamed, only its answer, as one object, as lines of events."""
+_FOR_PEOPLE: tuple[Form, ...] = ("text", "whole text")
+STDIN = "-"
+_MOST_BYTES = 2**21
+"""How much of stdin is read: more than a message may have, so that the bridge can say so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    words: Sequence[str]
+    """Of the message; `-` stands for what stdin holds."""
+    server: str = ""
+    model: str = ""
+    session_id: str = ""
+    form: Form = "text"
+
+
+def ask(question: Question, config: Config, environ: Mapping[str, str]) -> int:
+    """The exit code. Raises `BridgeError` where there is no run, and `BrokenPipeError` where nobody reads it."""
+    request = ChatRequest(
+        message=_message(question.words),
+        server=question.server,
+        model=question.model,
+        session_id=question.session_id,
+    )
+    err = Screen.over(sys.stderr, environ)
+    spinner = Spinner(err)
+    page = Page(Screen.over(sys.stdout, environ), err, spinner)
+    return run(lambda interrupts: _ask(request, question.form, config, page, spinner, interrupts))
+
+
+async def _ask(
+    request: ChatRequest, form: Form, config: Config, page: Page, spinner: Spinner, interrupts: Interrupts
+) -> int:
+    cancel = asyncio.Event()
+
+    def give_up() -> None:
+        cancel.set()
+        page.note("", detail="Cancelling the run. Ctrl-C again leaves at once.")
+
+    async with spinner.turning():
+        if form in _FOR_PEOPLE:
+            page.connecting()
+        async with open_bridge(config) as bridge:
+            with interrupts.giving_up(give_up):
+                view = await take_turn(bridge, request, _follower(form, page), cancel)
+    _say_how_it_ended(view, form, page)
+    if view.status == "cancelled" and interrupts.exit_code is not None:
+        return interrupts.exit_code
+    return exits.of_run(view)
+
+
+def _follower(form: Form, page: Page) -> Follower:
+    match form:
+        case "text" | "whole text":
+            return Transcript(page, stream=form == "text")
+        case "json":
+            return RunObject(page.out)
+        case "events":
+            return EventLines(page.out)
+
+
+def _say_how_it_ended(view: RunView, form: Form, page: Page) -> None:
+    if view.error is not None:
+        page.note("agent-bridge:", "red", view.error.message)
+    elif view.status == "cancelled":
+        page.note("", title="The run was cancelled.")
+    elif view.status == "input_required":
+        page.note("", title=f"The run {view.run_id} waits for approval, which cannot be given here.")
+    if form in _FOR_PEOPLE:
+        page.note("", detail=f'session {view.session_id} (to go on: agent-bridge ask --session {view.session_id} "…")')
+
+
+def _message(words: Sequence[str]) -> str:
+    said = " ".join(word for word in words if word != STDIN)
+    if STDIN not in words:
+        return said
+    piped = sys.stdin.buffer.read(_MOST_BYTES).decode(errors="replace")
+    return f"{said}\n\n{piped}" if said else piped

@@ -1,0 +1,100 @@
+"""A bridge on an event loop beside the main thread, for a conversation whose person has the main thread.
+
+So reading a line may take as long as it likes: what the bridge keeps alive stays alive, and Ctrl-C reaches whichever of
+the two is at work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from typing import TypeVar
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from agent_bridge.app import open_bridge
+from agent_bridge.bridge import Bridge, ChatRequest
+from agent_bridge.config import Config
+from agent_bridge.terminal import exits
+from agent_bridge.terminal.interrupts import exit_on_termination, leave_within
+from agent_bridge.terminal.page import Page
+from agent_bridge.terminal.spinner import Spinner
+from agent_bridge.terminal.transcript import Transcript
+from agent_bridge.terminal.turn import take_turn
+from agent_bridge.views import RunView
+
+T = TypeVar("T")
+_LOOK_S = 0.2
+"""How often a wait looks up for Ctrl-C where no signal wakes it."""
+
+
+@contextmanager
+def bridge_beside(config: Config, page: Page, spinner: Spinner) -> Generator[Beside]:
+    with (
+        exit_on_termination(),
+        start_blocking_portal("asyncio") as portal,
+        portal.wrap_async_context_manager(open_bridge(config)) as bridge,
+    ):
+        yield Beside(portal, bridge, page, spinner)
+
+
+class Beside:
+    """Asked from the main thread, which waits for the answer. Raises what the bridge raises."""
+
+    def __init__(self, portal: BlockingPortal, bridge: Bridge, page: Page, spinner: Spinner) -> None:
+        self._portal = portal
+        self._bridge = bridge
+        self._page = page
+        self._spinner = spinner
+
+    def ask(self, question: Callable[[Bridge], Awaitable[T]], awaiting: str = "") -> T:
+        """Ctrl-C gives the question up, and raises `KeyboardInterrupt`."""
+
+        async def answer() -> T:
+            async with self._spinner.turning():
+                self._page.awaiting(awaiting)
+                return await question(self._bridge)
+
+        future = self._portal.start_task_soon(answer)
+        try:
+            return _result(future)
+        except KeyboardInterrupt:
+            future.cancel()
+            raise
+
+    def take_turn(self, request: ChatRequest) -> RunView:
+        """Ctrl-C cancels the run, which then comes back as cancelled; a second one leaves the program."""
+        cancel = asyncio.Event()
+
+        async def turn() -> RunView:
+            async with self._spinner.turning():
+                return await take_turn(self._bridge, request, Transcript(self._page, introduce=False), cancel)
+
+        def give_up() -> None:
+            cancel.set()
+            self._page.note("", detail="Cancelling the run. Ctrl-C again leaves.")
+
+        future = self._portal.start_task_soon(turn)
+        try:
+            return _result(future)
+        except KeyboardInterrupt:
+            self._portal.call(give_up)
+            return self._result_or_leave(future)
+        except SystemExit:
+            self._portal.call(cancel.set)
+            raise
+
+    def _result_or_leave(self, future: Future[RunView]) -> RunView:
+        try:
+            return _result(future)
+        except KeyboardInterrupt:
+            leave_within(exits.INTERRUPTED)
+            raise SystemExit(exits.INTERRUPTED) from None
+
+
+def _result(future: Future[T]) -> T:
+    while not future.done():
+        wait([future], timeout=_LOOK_S)
+    return future.result()

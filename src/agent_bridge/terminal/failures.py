@@ -1,0 +1,66 @@
+"""What a person, or a program, is told when a command could not do its work. A line or two, never a traceback."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import cast
+
+from agent_bridge.errors import BridgeError, ConfigInvalid, Internal
+from agent_bridge.terminal import exits
+from agent_bridge.terminal.machine import write_error
+from agent_bridge.terminal.screen import Screen
+
+_logger = logging.getLogger(__name__)
+
+
+def guarded(command: Callable[[], int], *, as_json: bool) -> int:
+    """The command's exit code, or that of what stopped it, which is told on stderr.
+
+    With `as_json`, stdout gets it too, as the one object that the reader of stdout waits for.
+    """
+    try:
+        code = command()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 the last line of defence: whatever it is, nobody is shown a traceback
+        return _tell(next(_leaves(error)), as_json=as_json)
+    return code
+
+
+def _tell(error: Exception, *, as_json: bool) -> int:
+    if isinstance(error, BrokenPipeError):
+        _stop_writing()
+        return exits.BROKEN_PIPE
+    _logger.debug("The command failed.", exc_info=error)
+    known = error if isinstance(error, BridgeError) else _unforeseen(error)
+    for problem in known.problems if isinstance(known, ConfigInvalid) else [known.message]:
+        print(f"agent-bridge: {problem}", file=sys.stderr)
+    if as_json:
+        write_error(Screen.over(sys.stdout, os.environ), known)
+    return exits.of_error(known)
+
+
+def _unforeseen(error: Exception) -> BridgeError:
+    kind = type(error).__name__
+    return Internal(f"Something went wrong inside ({kind}). Run it again with --log-level debug to see where.")
+
+
+def _leaves(error: Exception) -> Iterator[Exception]:
+    """The errors in a group, those first that have a message for the caller."""
+    if not isinstance(error, ExceptionGroup):
+        yield error
+        return
+    parts = cast(ExceptionGroup[Exception], error).exceptions
+    leaves = [leaf for part in parts for leaf in _leaves(part)]
+    yield from sorted(leaves, key=lambda leaf: not isinstance(leaf, BridgeError))
+
+
+def _stop_writing() -> None:
+    """Nobody reads any more: what is still buffered must not be a complaint when the process ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, sys.stderr.fileno())

@@ -1,0 +1,1 @@
+"""The `install` command: the bridge in the configuration of the hosts that start it."""

@@ -1,0 +1,72 @@
+"""The commands that only look: `servers`, `models` and `check`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+from agent_bridge.app import open_bridge
+from agent_bridge.bridge import Bridge
+from agent_bridge.config import Config
+from agent_bridge.config.json_schema import json_schema
+from agent_bridge.errors import ConfigInvalid
+from agent_bridge.records import LOCAL
+from agent_bridge.terminal import exits
+from agent_bridge.terminal.interrupts import Interrupts, run
+from agent_bridge.terminal.machine import write_view
+from agent_bridge.terminal.screen import Screen
+from agent_bridge.terminal.spinner import Spinner
+from agent_bridge.terminal.tables import show_checks, show_models, show_servers
+from agent_bridge.views import CheckRow, CheckView, ModelsView, ServersView
+
+View = TypeVar("View", ServersView, ModelsView, CheckView)
+Show = Callable[[View, Screen], None]
+
+
+def servers(config: Config, environ: Mapping[str, str], *, as_json: bool) -> int:
+    show: Show[ServersView] = write_view if as_json else show_servers
+    return _look(config, environ, lambda bridge: bridge.list_servers(LOCAL), show)
+
+
+def models(config: Config, environ: Mapping[str, str], *, provider: str, query: str, as_json: bool) -> int:
+    show: Show[ModelsView] = write_view if as_json else show_models
+    return _look(config, environ, lambda bridge: bridge.list_models(LOCAL, provider=provider, query=query), show)
+
+
+def check(load: Callable[[], Config], environ: Mapping[str, str], *, as_json: bool) -> int:
+    """A configuration that cannot be read is one more thing that is broken, and told as such."""
+    show: Show[CheckView] = write_view if as_json else show_checks
+    try:
+        config = load()
+    except ConfigInvalid as error:
+        rows = [CheckRow(kind="configuration", name="", ok=False, detail=problem) for problem in error.problems]
+        show(CheckView(ok=False, checks=rows), Screen.over(sys.stdout, environ))
+        return exits.FAILED
+    return _look(config, environ, lambda bridge: bridge.check(LOCAL), show)
+
+
+def schema() -> int:
+    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    return exits.OK
+
+
+def _look(
+    config: Config,
+    environ: Mapping[str, str],
+    look: Callable[[Bridge], Awaitable[View]],
+    show: Show[View],
+) -> int:
+    """Shows what is seen on stdout; fails where it is a check that found something broken."""
+    spinner = Spinner(Screen.over(sys.stderr, environ))
+
+    async def command(_interrupts: Interrupts) -> int:
+        async with spinner.turning():
+            spinner.say("looking…")
+            async with open_bridge(config) as bridge:
+                view = await look(bridge)
+        show(view, Screen.over(sys.stdout, environ))
+        return exits.FAILED if isinstance(view, CheckView) and not view.ok else exits.OK
+
+    return run(command)

@@ -1,0 +1,71 @@
+"""What the help of each command says below its flags: examples, and what one cannot guess."""
+
+from __future__ import annotations
+
+MAIN = """\
+examples:
+  agent-bridge ask "what is 17*23, and what time is it in Tokyo?"
+  agent-bridge install claude-desktop
+  agent-bridge check --config servers.yaml
+
+Without a servers.yaml there is a server called assistant, with a clock and a calculator, and the model is the
+first one that the environment has a key for.
+Every flag may be given in the environment instead, by the name in brackets behind it. A flag beats the
+environment, which beats servers.yaml."""
+ASK = """\
+examples:
+  agent-bridge ask "what is 17*23, and what time is it in Tokyo?"
+  agent-bridge ask --session ses_... "and in Oslo?"
+  git diff | agent-bridge ask --model anthropic/claude-haiku-4-5 - > review.txt
+  agent-bridge ask --json "what is 2**100?" | jq .response
+
+The answer goes to stdout, everything else to stderr. What the model says before a tool call is part of what is
+streamed; --no-stream prints the last answer alone.
+
+exit codes:
+  0    the run completed, or stopped at a limit (the answer may be partial)
+  1    the run failed
+  2    something that was asked for is wrong: a flag, a name, the configuration
+  3    the run needs an approval
+  130  interrupted with Ctrl-C; the run was cancelled"""
+CHAT = """\
+examples:
+  agent-bridge chat
+  agent-bridge chat --server assistant --model openai/gpt-4o-mini
+  agent-bridge chat --session ses_...
+  printf '%s\\n' "my name is Ada" "what is my name?" | agent-bridge chat
+
+/help lists what else can be typed. Ctrl-C cancels the answer that is being given, Ctrl-D leaves."""
+SERVE = """\
+examples:
+  agent-bridge serve                                    for a host that starts it (see install)
+  agent-bridge serve --transport http --port 8000       MCP at http://127.0.0.1:8000/mcp
+
+Over stdio, stdout belongs to the protocol; the log goes to stderr."""
+INSTALL = """\
+examples:
+  agent-bridge install claude-desktop
+  agent-bridge install vscode --config ~/agents/servers.yaml --name agents
+  agent-bridge install cursor --print
+
+The entry starts this environment's agent-bridge by its absolute path, with the servers.yaml that is in use here.
+Everything else in the file stays; the file as it was is kept beside it, with .bak behind its name. Keys and other
+variables are not copied; what has to be set is listed."""
+CHECK = """\
+examples:
+  agent-bridge check
+  agent-bridge check --json | jq '.checks[] | select(.ok | not)'
+  agent-bridge check --schema > servers.schema.json
+
+Reads the configuration, opens the store, connects to every upstream, and looks for every model's credentials.
+Exits with 1 where anything is broken."""
+SERVERS = """\
+example:
+  agent-bridge servers --json | jq -r '.servers[].name'"""
+MODELS = """\
+examples:
+  agent-bridge models
+  agent-bridge models --provider openai --query mini
+  agent-bridge models --json | jq -r '.models[] | select(.available) | .id'
+
+Any LiteLLM model id can be used, listed or not."""

@@ -1,0 +1,29 @@
+"""The `serve` command: hands the process over to a door, and tells a person who started it by hand what it is."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Literal
+
+from agent_bridge.app import serve_http, serve_stdio
+from agent_bridge.config import Config
+from agent_bridge.terminal import exits
+
+_BY_HAND = (
+    "agent-bridge: speaking MCP on stdin and stdout, for a host. To talk yourself, use agent-bridge chat; "
+    "for HTTP, --transport http."
+)
+
+
+def serve(
+    config: Config, *, transport: Literal["stdio", "http"], host: str, port: int, allow_unauthenticated: bool
+) -> int:
+    """Until the host leaves or the process is told to end. The doors see to signals themselves."""
+    if transport == "stdio":
+        if sys.stdin.isatty():
+            print(_BY_HAND, file=sys.stderr)
+        asyncio.run(serve_stdio(config))
+    else:
+        asyncio.run(serve_http(config, host=host, port=port, allow_unauthenticated=allow_unauthenticated))
+    return exits.OK
