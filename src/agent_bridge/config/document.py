@@ -33,9 +33,7 @@ class Document:
     """What is wrong in a way that leaves the rest readable."""
 
     def line(self, path: Path) -> int:
-        """The line of the value, or of the nearest thing around it."""
-        while path and path not in self.lines:
-            path = path[:-1]
+        """Where the value stands; the first line for the document as a whole."""
         return self.lines.get(path, 1)
 
 

@@ -14,24 +14,25 @@ REDIS = "${REDIS_URL:-redis://localhost:6379/0}"
 _STAND_IN_PROVIDER = STAND_IN.partition("/")[0]
 
 
-def default_model(variables: Variables) -> tuple[str, ModelAlias | None]:
-    """An alias and what it stands for: the provider that `LLM_PROVIDER` names, or the first that has a key.
-
-    Where there is none, the stand-in.
-    """
-    provider = _provider(variables)
-    return (STAND_IN, None) if provider is None else (provider.id, _alias(provider, variables))
-
-
-def _provider(variables: Variables) -> Provider | None:
+def default_model(variables: Variables) -> tuple[str, ModelAlias | None] | None:
+    """A name and what it stands for: the provider that `LLM_PROVIDER` names, or the first that has a key."""
     chosen = variables.text("LLM_PROVIDER").lower()
-    if not chosen:
-        return next((p for p in PROVIDERS if first_set(p.chosen_by, variables.environ)), None)
-    provider = provider_named(chosen)
-    if provider is None and chosen != _STAND_IN_PROVIDER:
+    if chosen == _STAND_IN_PROVIDER:
+        return STAND_IN, None
+    provider = _named(chosen, variables) if chosen else _with_key(variables)
+    return (provider.id, _alias(provider, variables)) if provider else None
+
+
+def _named(provider_id: str, variables: Variables) -> Provider | None:
+    provider = provider_named(provider_id)
+    if provider is None:
         known = ", ".join([*(p.id for p in PROVIDERS), _STAND_IN_PROVIDER])
-        variables.complain("LLM_PROVIDER", f"is '{chosen}'; it must be one of: {known}")
+        variables.complain("LLM_PROVIDER", f"is '{provider_id}'; it must be one of: {known}")
     return provider
+
+
+def _with_key(variables: Variables) -> Provider | None:
+    return next((p for p in PROVIDERS if first_set(p.chosen_by, variables.environ)), None)
 
 
 def _alias(provider: Provider, variables: Variables) -> ModelAlias:

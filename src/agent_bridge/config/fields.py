@@ -18,7 +18,7 @@ PATTERNS = {
     NAME: "must begin with a letter or digit and hold only letters, digits, '-' and '_', at most 64",
     SHA256: "must be the SHA-256 digest of the token: 64 digits and letters a to f",
     URL: "must begin with http:// or https://, or be a reference such as ${DOCS_URL}",
-    STORE: "must be sqlite, sqlite:///path, sqlite://:memory: or redis://host",
+    STORE: "must be sqlite, sqlite:///path or sqlite://:memory:",
     VARIABLE: "must be the name of an environment variable",
     HEADER: "must be the name of an HTTP header",
     SOMETHING: "must not be empty",

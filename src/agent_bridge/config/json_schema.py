@@ -66,11 +66,7 @@ def _choices(node: JsonObject) -> Iterator[JsonObject]:
 
 
 def _inside(table: JsonObject, step: str | int) -> JsonObject:
-    """What the table says about one of its entries."""
+    """What the table says about one of its entries, by its own name or by the pattern of all of them."""
     named = cast(Mapping[str, JsonObject], table.get("properties", {}))
-    if step in named:
-        return named[str(step)]
-    for patterned in cast(Mapping[str, JsonObject], table.get("patternProperties", {})).values():
-        return patterned
-    rest = table.get("items" if isinstance(step, int) else "additionalProperties")
-    return cast(JsonObject, rest) if isinstance(rest, dict) else {}
+    patterned = cast(Mapping[str, JsonObject], table.get("patternProperties", {}))
+    return named[str(step)] if step in named else next(iter(patterned.values()))

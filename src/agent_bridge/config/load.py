@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agent_bridge.config.environment import chosen_settings, chosen_store, default_model
+from agent_bridge.config.providers import STAND_IN
 from agent_bridge.config.schema import BUILTINS, File, ModelAlias, Server, Upstream
 from agent_bridge.config.secrets import MissingVariable, references, resolve
 from agent_bridge.config.settings import Config
@@ -101,14 +102,20 @@ def _first_active(servers: Mapping[str, Server]) -> str:
 
 
 def _models(file: File, variables: Variables) -> tuple[str, dict[str, ModelAlias]]:
-    """The default model, and every alias; one of the file hides one of the environment."""
+    """The default model, and every alias. An alias of the file hides one of the environment.
+
+    The stand-in is only for those who named no model anywhere.
+    """
     environ = variables.environ
     models = {
         name: alias.model_copy(update={"model": _filled(alias.model, environ)}) for name, alias in file.models.items()
     }
     if file.default_model:
         return _filled(file.default_model, environ), models
-    name, alias = default_model(variables)
+    offered = default_model(variables)
+    if offered is None:
+        return next(iter(models), STAND_IN), models
+    name, alias = offered
     return name, models if alias is None else {name: alias, **models}
 
 

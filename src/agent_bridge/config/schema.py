@@ -235,14 +235,17 @@ class Server(Closed):
     as_tool: bool = False
     """Also offered as a tool of its own, `ask_<name>`."""
 
+    @property
+    def approval_rules(self) -> Approvals:
+        return self.approvals if isinstance(self.approvals, Approvals) else Approvals(default=self.approvals)
+
     def policy_for(self, tool_name: str, upstream: str = "") -> Policy:
         """The approval policy of a tool. Its globs may name the tool with or without the `upstream__` prefix."""
-        if not isinstance(self.approvals, Approvals):
-            return self.approvals
-        for glob, policy in self.approvals.tools.items():
+        rules = self.approval_rules
+        for glob, policy in rules.tools.items():
             if matches(tool_name, glob, upstream):
                 return policy
-        return self.approvals.default
+        return rules.default
 
 
 def matches(tool_name: str, glob: str, upstream: str = "") -> bool:
@@ -312,13 +315,13 @@ class File(Closed):
     default_server: str | None = None
     """The server that `connect` and `chat` use when none is named; without it, the first active one."""
     default_model: str | None = None
-    """The model of servers that name none; without it, what the environment offers."""
+    """The model of servers that name none; without it, what the environment offers, else the first of `models`."""
     store: Annotated[str, Field(pattern=STORE, repr=False)] = "sqlite"
-    """Where sessions and runs are kept: `sqlite`, `sqlite:///path`, `sqlite://:memory:`, `redis://host`."""
+    """Where sessions and runs are kept: `sqlite`, `sqlite:///path`, `sqlite://:memory:`."""
     auth: Auth = Auth()
     """Who may use the HTTP doors; stdio and an open loopback need nothing here."""
     session_ttl_s: Seconds | None = None
-    """How long a session or run is kept after its last use; 30 days on SQLite, an hour on Redis."""
+    """How long a session or run is kept after its last use; without it, 30 days on SQLite."""
     on_disconnect: Literal["cancel", "detach"] = "cancel"
     """What becomes of a run when the call that waits on it is cancelled."""
     disconnect_grace_s: SecondsOrZero = 0
