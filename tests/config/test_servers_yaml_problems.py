@@ -114,6 +114,7 @@ def test_what_is_no_table_of_keys_is_said_to_be_none(text: str | bytes, problem:
          "in quotes"),
         ("upstreams: {u: {command: x, env: {'A=B': c}}}", "the name 'A=B' in upstreams.u.env must be the name of an "
          "environment variable"),
+        ("upstreams: {u: {command: x, gallery: [a]}}", "upstreams.u.gallery must be true or false, and is a list"),
         ("upstreams: {u: {builtin: clok}}", "upstreams.u.builtin is 'clok'; did you mean 'clock'?"),
         ("servers: {a: {upstreams: [clock]}}", "servers.a.upstreams[0] is 'clock', which is not under upstreams; add "
          "`clock: {builtin: clock}` there"),

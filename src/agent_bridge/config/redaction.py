@@ -16,7 +16,7 @@ _FIRST = 0xE000
 _ASIDE = "\ue000-\uf8ff"
 """Characters that Unicode leaves to private use: each stands for a reference while its surroundings are judged."""
 
-_URL = re.compile(r"(?P<scheme>[^:/?#]+)://(?P<place>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#(?P<rest>.*))?")
+_URL = re.compile(r"(?P<before>[^:/?#]+)://(?P<place>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#(?P<rest>.*))?")
 _HARMLESS = re.compile(rf"(?:(?:Bearer|Basic|Token)\s+)?[{_ASIDE}\s:]*", re.IGNORECASE)
 _TELLING = r"[\w.-]*(?:key|token|secret|passw|pwd|auth|credential|header)[\w.-]*"
 _FLAG = re.compile(rf"--?{_TELLING}|-H", re.IGNORECASE)
@@ -77,7 +77,7 @@ def _clean(url: str) -> str:
     path = "/".join(REMOVED if _OPAQUE.fullmatch(segment) else segment for segment in parts["path"].split("/"))
     query = "" if parts["query"] is None else "?" + "&".join(_clean_query(parts["query"]))
     rest = "" if parts["rest"] is None else "#" + _mask(parts["rest"])
-    return f"{parts['scheme']}://{_mask(user)}{at}{host}{path}{query}{rest}"
+    return f"{parts['before']}://{_mask(user)}{at}{host}{path}{query}{rest}"
 
 
 def _clean_query(query: str) -> Iterator[str]:
@@ -91,7 +91,4 @@ def _clean_argument(arg: str) -> str:
         return _clean(arg)
     if assignment := _ASSIGNMENT.fullmatch(arg):
         return assignment["name"] + _mask(assignment["value"])
-    name, equals, value = arg.partition("=")
-    if equals and _URL.fullmatch(value):
-        return f"{name}={_clean(value)}"
     return REMOVED if _OPAQUE.fullmatch(arg) else arg
