@@ -24,7 +24,7 @@ async def open_bridge(
     `adopt_orphans` also continues what processes that stopped have left in the store.
     """
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_store(config.store, config.settings))
+        store = await stack.enter_async_context(open_store(config.store_url(), config.settings))
         if models is None:
             models = own = Models(config)
             stack.push_async_callback(own.aclose)
