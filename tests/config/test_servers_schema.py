@@ -20,6 +20,63 @@ SHIPPED = PROJECT / "src/agent_bridge/config/servers.schema.json"
 EXAMPLE = PROJECT / "servers.yaml"
 DOCUMENT = (PROJECT / "docs/configuration.md").read_text()
 SNIPPETS = cast(list[str], re.findall(r"^```yaml\n(.*?)^```", DOCUMENT, re.DOTALL | re.MULTILINE))
+EVERYTHING = """
+version: 1
+upstreams:
+  clock: {builtin: clock}
+  files: {command: npx, args: ["-y", "@modelcontextprotocol/server-filesystem", "."], env: {A: "${A}"}, cwd: .}
+  docs:
+    url: "https://example.com/mcp"
+    transport: http
+    auth_token: "${DOCS_TOKEN}"
+    headers: {}
+    timeout_s: 30
+    protocol: auto
+models:
+  fast:
+    model: openai/gpt-4o-mini
+    temperature: 0.2
+    max_tokens: 4096
+    top_p: 1
+    api_base: null
+    api_key: "${OPENAI_API_KEY}"
+    api_version: null
+    fallbacks: [claude]
+    backend: auto
+  claude: {model: anthropic/claude-haiku-4-5, api_key: os.environ/ANTHROPIC_API_KEY}
+servers:
+  assistant:
+    title: null
+    description: Answers with the clock and the files.
+    upstreams: [clock, files]
+    tools: {include: ["*"], exclude: ["files__write_*"]}
+    model: fast
+    system_prompt: You are a helpful assistant.
+    approvals: annotated
+    limits:
+      max_steps: 20
+      max_tool_calls: 100
+      max_tokens: null
+      max_cost_usd: null
+      timeout_s: 1800
+      model_timeout_s: 120
+      tool_timeout_s: 120
+    active: true
+    as_tool: true
+  careful:
+    approvals: {default: always, tools: {"clock__*": never}, by_model: false, expire_s: 900}
+    limits: {max_steps: null, max_tool_calls: null, max_cost_usd: 0.5}
+default_server: assistant
+default_model: null
+store: sqlite
+auth:
+  jwt: {jwks_url: "https://id.example.com/jwks", issuer: "https://id.example.com", audience: agent-bridge}
+  tokens: {ci: {sha256: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", scopes: [chat]}}
+session_ttl_s: null
+on_disconnect: detach
+disconnect_grace_s: 0
+host_wait_s: {cursor: 50, claude-code: null}
+"""
 UNCOMMENTED = re.sub(r"^(\s*)#(?! \S)", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
 
 
@@ -38,7 +95,7 @@ def test_the_shipped_schema_is_up_to_date() -> None:
     )
 
 
-@pytest.mark.parametrize("text", [EXAMPLE.read_text(), UNCOMMENTED, *SNIPPETS])
+@pytest.mark.parametrize("text", [EXAMPLE.read_text(), UNCOMMENTED, EVERYTHING, *SNIPPETS])
 def test_every_example_is_right_for_the_schema_and_for_the_loader(text: str, tmp_path: Path) -> None:
     file = tmp_path / "servers.yaml"
     file.write_text(text)
