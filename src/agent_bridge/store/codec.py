@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from agent_bridge.config.schema import Limits, Upstream
 from agent_bridge.events import Recorded
 from agent_bridge.messages import AssistantMessage, Content, Turn, Usage
-from agent_bridge.records import Call, Notice, Run, RunError, RunStatus, Session, Step
+from agent_bridge.records import Approval, Call, Notice, Run, RunError, RunStatus, Session, Step
 from agent_bridge.tools import JsonObject
 
 T = TypeVar("T")
@@ -26,7 +26,8 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 """Pure ASCII, so that even half a surrogate pair, which some models stream, can be stored and read again."""
 
 _FIELDS: dict[object, tuple[str, ...]] = {
-    kind: tuple(field.name for field in fields(kind)) for kind in (Session, Run, RunError, Notice, Call, Usage)
+    kind: tuple(field.name for field in fields(kind))
+    for kind in (Session, Run, RunError, Notice, Approval, Call, Usage)
 }
 
 
@@ -64,7 +65,8 @@ class StoredRun:
         values["message"] = cast("Content", json.loads(self.message))
         values["limits"] = _model(Limits, values.get("limits"))
         values["error"] = _record(RunError, error) if error else None
-        values["warnings"] = tuple(_record(Notice, row) for row in cast("list[JsonObject]", values.get("warnings", [])))
+        values["warnings"] = _records(Notice, values.get("warnings"))
+        values["approvals"] = _records(Approval, values.get("approvals"))
         values["tool_names"] = tuple(cast("list[str]", values.get("tool_names", [])))
         values["steps"] = tuple(map(step_from_json, steps))
         values["last_seq"] = max(cast("int", values.get("last_seq", 0)), last_seq)
@@ -82,6 +84,7 @@ def run_body(run: Run) -> str:
     body["limits"] = run.limits.model_dump(mode="json")
     body["error"] = _values(run.error) if run.error else None
     body["warnings"] = [_values(notice) for notice in run.warnings]
+    body["approvals"] = [_values(approval) for approval in run.approvals]
     return _encode(body)
 
 
@@ -151,6 +154,10 @@ def _values(record: object) -> JsonObject:
 
 def _record(make: Callable[..., T], values: JsonObject) -> T:
     return make(**{name: values[name] for name in _FIELDS[make] if name in values})
+
+
+def _records(make: Callable[..., T], rows: object) -> tuple[T, ...]:
+    return tuple(_record(make, row) for row in cast("list[JsonObject]", rows or []))
 
 
 def _model(kind: type[M], values: object) -> M:

@@ -27,10 +27,11 @@ class Store(Protocol):
     """Every method is atomic and durable when it returns, and may raise `StoreUnavailable`.
 
     A caller that is cancelled only stops waiting: what it asked for still happens, whole. Times are seconds since the
-    epoch. What belongs to another principal is answered as if it did not exist. Nothing is kept longer than the TTLs
-    that the store was opened with, counted from the last use: any write of a session or run, and reading it by its id,
-    or as its session's latest. To poll extends a life only now and then, so it may end up to 1 % of the TTL early. The
-    history of a session is used when a run begins, renews its lease, or finishes.
+    epoch. What belongs to another principal is answered as if it did not exist.
+
+    Nothing is kept longer than the TTLs that the store was opened with, counted from the last use: any write of a
+    session or run, and reading it by its id, or as its session's latest. To poll extends a life only now and then, so
+    it may end up to 1 % of the TTL early. A lease is a use of the run, its session and its history until it ends.
     """
 
     async def add_session(self, session: Session) -> None:
@@ -108,7 +109,7 @@ class Store(Protocol):
         ...
 
     async def orphans(self) -> list[Run]:
-        """Runs that are queued or running and whose owner's lease has run out, of every principal. Oldest first."""
+        """Runs that have not ended and whose owner's lease has run out, of every principal. Oldest first."""
         ...
 
     async def adopt(self, run: Run, *, lease_s: float, force: bool = False) -> Run | None:
@@ -123,11 +124,9 @@ class Store(Protocol):
         """Those with `seq > after`, in order."""
         ...
 
-    async def put_result(self, run_id: str, call_id: str, result: JsonObject) -> None:
-        """Keeps a tool's whole result: MCP content objects and structured content. Raises `LeaseLost`."""
+    async def result(self, run_id: str, call_id: str) -> JsonObject | None:
+        """A tool's whole result, as it was saved: MCP content objects and structured content."""
         ...
-
-    async def result(self, run_id: str, call_id: str) -> JsonObject | None: ...
 
     async def sweep(self) -> None:
         """Deletes what has expired."""

@@ -71,7 +71,7 @@ class Chunk:
         return Chunk(events[0].seq, events[-1].seq, events_to_json(events)) if events else None
 
 
-def add(db: Connection, stored: StoredRun, steps: Sequence[str], *, lease_until: float, expires_at: float) -> None:
+def add(db: Connection, stored: StoredRun, steps: Sequence[str], life: Lifetime) -> None:
     db.execute(
         "INSERT INTO runs (run_id, session_id, principal, status, fence, lease_until, created_at, expires_at, body)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -81,9 +81,9 @@ def add(db: Connection, stored: StoredRun, steps: Sequence[str], *, lease_until:
             stored.principal,
             stored.status,
             stored.fence,
-            lease_until,
+            life.lease_until,
             stored.created_at,
-            expires_at,
+            life.until,
             stored.body,
         ),
     )
@@ -91,13 +91,12 @@ def add(db: Connection, stored: StoredRun, steps: Sequence[str], *, lease_until:
     _write_steps(db, stored.run_id, list(enumerate(steps)))
 
 
-def save(db: Connection, point: Checkpoint, *, expires_at: float, lease_until: float | None = None) -> None:
-    """Leaves the lease as it is, unless told otherwise. Raises `LeaseLost`."""
+def save(db: Connection, point: Checkpoint, life: Lifetime) -> None:
+    """Leaves the lease as it is. Raises `LeaseLost`."""
     run = point.run
     changed = db.execute(
-        "UPDATE runs SET status = ?, expires_at = ?, lease_until = coalesce(?, lease_until), body = ?"
-        " WHERE run_id = ? AND fence = ?",
-        (run.status, expires_at, lease_until, point.body, run.run_id, run.fence),
+        "UPDATE runs SET status = ?, expires_at = max(expires_at, ?), body = ? WHERE run_id = ? AND fence = ?",
+        (run.status, life.until, point.body, run.run_id, run.fence),
     )
     if not changed.rowcount:
         raise LeaseLost(run.run_id)
@@ -105,7 +104,9 @@ def save(db: Connection, point: Checkpoint, *, expires_at: float, lease_until: f
     if point.has_surplus:
         db.execute("DELETE FROM steps WHERE run_id = ? AND n >= ?", (run.run_id, len(run.steps)))
     for call_id, body in point.results:
-        put_result(db, run.run_id, call_id, body)
+        db.execute(
+            "INSERT OR REPLACE INTO results (run_id, call_id, body) VALUES (?, ?, ?)", (run.run_id, call_id, body)
+        )
     if point.events:
         append(db, run, point.events)
 
@@ -121,29 +122,33 @@ def append(db: Connection, run: Run, chunk: Chunk) -> None:
         raise LeaseLost(run.run_id)
 
 
-def renew(db: Connection, run: Run, *, lease_until: float, expires_at: float) -> None:
+def renew(db: Connection, run: Run, life: Lifetime) -> None:
     """Raises `LeaseLost`."""
     renewed = db.execute(
-        "UPDATE runs SET lease_until = ?, expires_at = ? WHERE run_id = ? AND fence = ?",
-        (lease_until, expires_at, run.run_id, run.fence),
+        "UPDATE runs SET lease_until = ?, expires_at = max(expires_at, ?) WHERE run_id = ? AND fence = ?",
+        (life.lease_until, life.until, run.run_id, run.fence),
     )
     if not renewed.rowcount:
         raise LeaseLost(run.run_id)
 
 
-def take_over(db: Connection, run: Run, life: Lifetime, *, lease_until: float, force: bool) -> bool:
+def end_lease(db: Connection, run: Run, life: Lifetime) -> None:
+    db.execute("UPDATE runs SET lease_until = ?, expires_at = ? WHERE run_id = ?", (life.now, life.until, run.run_id))
+
+
+def take_over(db: Connection, run: Run, life: Lifetime, *, force: bool) -> bool:
     """Whether the run could be had: it has not ended, nobody took it since it was read, and its lease ran out."""
     taken = db.execute(
-        "UPDATE runs SET fence = fence + 1, lease_until = ?, expires_at = ?"
+        "UPDATE runs SET fence = fence + 1, lease_until = ?, expires_at = max(expires_at, ?)"
         " WHERE run_id = ? AND principal = ? AND fence = ? AND expires_at > ?"
         " AND status IN ('queued', 'running', 'input_required') AND (lease_until <= ? OR ?)",
-        (lease_until, life.until, run.run_id, run.principal, run.fence, life.now, life.now, force),
+        (life.lease_until, life.until, run.run_id, run.principal, run.fence, life.now, life.now, force),
     )
     return taken.rowcount > 0
 
 
 def extend(db: Connection, run_id: str, until: float) -> None:
-    db.execute("UPDATE runs SET expires_at = ? WHERE run_id = ?", (until, run_id))
+    db.execute("UPDATE runs SET expires_at = max(expires_at, ?) WHERE run_id = ?", (until, run_id))
 
 
 def find(db: Connection, principal: str, run_id: str, now: float) -> Found | None:
@@ -173,8 +178,8 @@ def of_session(db: Connection, principal: str, session_id: str, now: float) -> l
 
 def orphans(db: Connection, now: float) -> list[Run]:
     rows = db.execute(
-        "SELECT * FROM run_records WHERE status IN ('queued', 'running') AND lease_until <= ? AND expires_at > ?"
-        " ORDER BY created_at, number",
+        "SELECT * FROM run_records WHERE status IN ('queued', 'running', 'input_required')"
+        " AND lease_until <= ? AND expires_at > ? ORDER BY created_at, number",
         (now, now),
     )
     return [_run(db, row) for row in rows]
@@ -194,16 +199,6 @@ def events_after(db: Connection, run_id: str, after: int, now: float, *, limit: 
         if len(found) >= limit:
             break
     return found[:limit]
-
-
-def put_result(db: Connection, run_id: str, call_id: str, body: str) -> None:
-    """Raises `LeaseLost` where the run is not kept any more."""
-    put = db.execute(
-        "INSERT OR REPLACE INTO results (run_id, call_id, body) SELECT run_id, ?, ? FROM runs WHERE run_id = ?",
-        (call_id, body, run_id),
-    )
-    if not put.rowcount:
-        raise LeaseLost(run_id)
 
 
 def result(db: Connection, run_id: str, call_id: str, now: float) -> JsonObject | None:

@@ -49,7 +49,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )
         """,
         "CREATE INDEX runs_by_session ON runs (session_id)",
-        "CREATE INDEX runs_at_work ON runs (lease_until) WHERE status IN ('queued', 'running')",
+        "CREATE INDEX unended_runs ON runs (lease_until) WHERE status IN ('queued', 'running', 'input_required')",
         # Apart from its run, because it may be long and every save rewrites the run's row.
         """
         CREATE TABLE messages (

@@ -52,12 +52,13 @@ def of_principal(db: Connection, principal: str, now: float) -> list[Session]:
 
 
 def extend(db: Connection, session_id: str, until: float) -> None:
-    db.execute("UPDATE sessions SET expires_at = ? WHERE session_id = ?", (until, session_id))
+    db.execute("UPDATE sessions SET expires_at = max(expires_at, ?) WHERE session_id = ?", (until, session_id))
 
 
 def replace(db: Connection, session: Session, body: str, life: Lifetime) -> bool:
     changed = db.execute(
-        "UPDATE sessions SET body = ?, expires_at = ? WHERE session_id = ? AND principal = ? AND expires_at > ?",
+        "UPDATE sessions SET body = ?, expires_at = max(expires_at, ?)"
+        " WHERE session_id = ? AND principal = ? AND expires_at > ?",
         (body, life.until, session.session_id, session.principal, life.now),
     )
     return changed.rowcount > 0
@@ -93,13 +94,9 @@ def take_turn(db: Connection, run: Run, rival: str | None, life: Lifetime) -> No
 
 def use(db: Connection, run: Run, life: Lifetime) -> None:
     """Extends the life of the session whose turn the run has, and of its history where that has not expired yet."""
+    _forget_expired(db, run.session_id, life.now)
     db.execute(
-        "DELETE FROM turns WHERE session_id = ?"
-        " AND (SELECT history_expires_at FROM sessions WHERE session_id = ?) <= ?",
-        (run.session_id, run.session_id, life.now),
-    )
-    db.execute(
-        "UPDATE sessions SET expires_at = ?, history_expires_at = ?"
+        "UPDATE sessions SET expires_at = max(expires_at, ?), history_expires_at = max(history_expires_at, ?)"
         " WHERE session_id = ? AND busy_with = ? AND expires_at > ?",
         (life.until, life.history_until, run.session_id, run.run_id, life.now),
     )
@@ -107,12 +104,22 @@ def use(db: Connection, run: Run, life: Lifetime) -> None:
 
 def give_back_turn(db: Connection, run: Run, life: Lifetime) -> bool:
     """Whether the run had it: not where the session was dropped."""
-    use(db, run, life)
+    _forget_expired(db, run.session_id, life.now)
     given = db.execute(
-        "UPDATE sessions SET busy_with = NULL WHERE session_id = ? AND busy_with = ? AND expires_at > ?",
-        (run.session_id, run.run_id, life.now),
+        "UPDATE sessions SET busy_with = NULL, expires_at = ?, history_expires_at = ?"
+        " WHERE session_id = ? AND busy_with = ? AND expires_at > ?",
+        (life.until, life.history_until, run.session_id, run.run_id, life.now),
     )
     return given.rowcount > 0
+
+
+def _forget_expired(db: Connection, session_id: str, now: float) -> None:
+    """Otherwise a longer life would bring back a history that was gone."""
+    db.execute(
+        "DELETE FROM turns WHERE session_id = ?"
+        " AND (SELECT history_expires_at FROM sessions WHERE session_id = ?) <= ?",
+        (session_id, session_id, now),
+    )
 
 
 def remember(db: Connection, session_id: str, messages: str, *, spoken: int, max_messages: int) -> None:

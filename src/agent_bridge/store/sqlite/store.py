@@ -15,7 +15,6 @@ from agent_bridge.messages import Turn, newest_turns
 from agent_bridge.records import Run, Session, Step
 from agent_bridge.store.codec import (
     StoredRun,
-    result_to_json,
     session_to_json,
     step_to_json,
     turn_to_json,
@@ -91,7 +90,7 @@ class SqliteStore(Store):
         return newest_turns(turns, max_messages=self._settings.history_max_messages)
 
     async def begin(self, run: Run, *, lease_s: float) -> Run | TurnTaken:
-        life = self._life()
+        life = self._life(lease_s=lease_s)
         begun = replace(run, fence=1)
         stored, steps = StoredRun.of(begun), [step_to_json(step) for step in run.steps]
 
@@ -104,16 +103,16 @@ class SqliteStore(Store):
             if claim.rival and claim.is_contested:
                 return TurnTaken(claim.rival)
             sessions.take_turn(db, begun, claim.rival, life)
-            runs.add(db, stored, steps, lease_until=life.now + lease_s, expires_at=life.until)
+            runs.add(db, stored, steps, life)
             return begun
 
         return await self._thread.write(transaction)
 
     async def renew(self, run: Run, *, lease_s: float) -> None:
-        life = self._life()
+        life = self._life(lease_s=lease_s)
 
         def transaction(db: Connection) -> None:
-            runs.renew(db, run, lease_until=life.now + lease_s, expires_at=life.until)
+            runs.renew(db, run, life)
             sessions.use(db, run, life)
 
         await self._thread.write(transaction)
@@ -123,7 +122,7 @@ class SqliteStore(Store):
     ) -> None:
         life = self._life()
         point = self._checkpoint(run, events, results or {})
-        await self._thread.write(lambda db: runs.save(db, point, expires_at=life.until))
+        await self._thread.write(lambda db: runs.save(db, point, life))
         self._remember_steps(run)
 
     async def finish(self, run: Run, turn: Turn, events: Sequence[Recorded]) -> None:
@@ -133,7 +132,8 @@ class SqliteStore(Store):
         spoken = sum(1 for message in turn if message["role"] in ("user", "assistant"))
 
         def transaction(db: Connection) -> None:
-            runs.save(db, point, expires_at=life.until, lease_until=life.now)
+            runs.save(db, point, life)
+            runs.end_lease(db, run, life)
             if sessions.give_back_turn(db, run, life) and turn:
                 most = self._settings.history_max_messages
                 sessions.remember(db, run.session_id, messages, spoken=spoken, max_messages=most)
@@ -164,14 +164,14 @@ class SqliteStore(Store):
         return await self._thread.read(lambda db: runs.orphans(db, now))
 
     async def adopt(self, run: Run, *, lease_s: float, force: bool = False) -> Run | None:
-        life = self._life()
+        life = self._life(lease_s=lease_s)
 
         def transaction(db: Connection) -> Run | None:
             claim = sessions.claim(db, run, life.now)
             has_turn = claim is not None and not claim.is_contested
             if claim and not has_turn and not force:
                 return None
-            if not runs.take_over(db, run, life, lease_until=life.now + lease_s, force=force):
+            if not runs.take_over(db, run, life, force=force):
                 return None
             if claim and has_turn:
                 sessions.take_turn(db, run, claim.rival, life)
@@ -184,10 +184,6 @@ class SqliteStore(Store):
         now = self._now()
         return await self._thread.read(lambda db: runs.events_after(db, run_id, after, now, limit=limit))
 
-    async def put_result(self, run_id: str, call_id: str, result: JsonObject) -> None:
-        body = result_to_json(result)
-        await self._thread.write(lambda db: runs.put_result(db, run_id, call_id, body))
-
     async def result(self, run_id: str, call_id: str) -> JsonObject | None:
         now = self._now()
         return await self._thread.read(lambda db: runs.result(db, run_id, call_id, now))
@@ -198,11 +194,8 @@ class SqliteStore(Store):
             while await self._thread.write(lambda db, delete=delete: delete(db, now, at_most=SWEPT_AT_ONCE)):
                 pass
 
-    def _life(self) -> Lifetime:
-        now = self._now()
-        return Lifetime(
-            now=now, until=now + self._settings.session_ttl_s, history_until=now + self._settings.history_ttl_s
-        )
+    def _life(self, *, lease_s: float = 0) -> Lifetime:
+        return Lifetime.of(self._settings, self._now(), lease_s=lease_s)
 
     def _checkpoint(self, run: Run, events: Sequence[Recorded], results: Mapping[str, JsonObject]) -> Checkpoint:
         """Until the write has succeeded, which steps are stored counts as unknown."""
