@@ -12,17 +12,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
+from agent_bridge.calls import asked, preview, settled, started, told, turn_of, with_call
 from agent_bridge.errors import ModelRefused, ModelTimeout
-from agent_bridge.events import Emit, Event, Retry, StepEnd, Token, ToolEnd, ToolFailed, ToolProgress, ToolStart
+from agent_bridge.events import Emit, Event, Retry, StepEnd, Token, ToolProgress
 from agent_bridge.messages import Message, ModelRequest, Reply, ToolCall, ToolResult, Turn, text_of
-from agent_bridge.records import Call, CallStatus, Run, Step, StopReason
+from agent_bridge.records import Call, Run, Step, StopReason
 from agent_bridge.tools import JsonObject, Tool, ToolDefinitions
-
-PREVIEW_CHARACTERS = 200
-INTERRUPTED = "This call was interrupted before it finished. Whether it had an effect is unknown."
-RESTARTED = "outcome unknown: the bridge restarted during this call"
 
 
 class Model(Protocol):
@@ -74,7 +71,13 @@ class Brief:
     history: Sequence[Turn]
     model: Model
     tools: Tools
-    needs_approval: Callable[[Tool], bool]
+    approval_reason: Callable[[Tool], str | None]
+    """Why a person must approve a call of this tool; `None` where nobody must."""
+    approval_expire_s: float = 900
+
+
+Leaving = StopReason | Literal["input_required"]
+"""Why a leg is over: the run has ended, or a person must decide before it goes on."""
 
 
 class Agent:
@@ -87,16 +90,22 @@ class Agent:
         self.run = run
         self._brief = brief
         self._journal = journal
-        self._said: list[str] = []
+        self._said = [text_of(run.open_step.reply.get("content"))] if run.open_step else []
         self._cut = False
 
-    async def answer(self) -> StopReason:
-        """Works until the model has answered or a limit is reached. Raises `BridgeError` where the model fails."""
+    async def answer(self) -> Leaving:
+        """Works until the model has answered, a limit is reached, or a person must decide.
+
+        Raises `BridgeError` where the model fails.
+        """
         while (limit := self._limit_reached()) is None:
             step = self.run.open_step or await self._ask()
             if not step.calls:
                 return "max_tokens" if self._cut else "end"
             await self._call_tools(step)
+            if self._waits_for_a_person():
+                return "input_required"
+            self._finish_step()
         return limit
 
     @property
@@ -143,61 +152,73 @@ class Agent:
         )
         self.run = self.run.with_step(step)
         if calls:
-            refused = [call for call in calls if call.status != "running"]
-            await self._journal.save(self.run, *(event for call in refused for event in (_started(call), _told(call))))
+            refused = [call for call in calls if call.status in ("error", "denied")]
+            await self._journal.save(self.run, *(event for call in refused for event in (started(call), told(call))))
         return step
 
     def _planned(self, asked: ToolCall, reply: Reply, *, allowed: bool) -> Call:
         """The call as it will be made, or already refused, with a reason that the model can act on."""
         name = asked["function"]["name"]
-        tool = self._brief.tools.definitions.by_name.get(name)
+        tools = self._brief.tools.definitions.by_name
         call = Call(
             call_id=f"call_{secrets.token_hex(16)}",
             model_call_id=asked["id"],
             tool=name,
-            upstream=tool.upstream if tool else "",
+            upstream=tools[name].upstream if name in tools else "",
             arguments={},
             status="running",
             started_at=time.time(),
         )
         if not allowed:
-            return _settled(call, "denied", "Not called: the limit of tool calls of this run is reached.")
-        if tool is None:
-            known = ", ".join(sorted(self._brief.tools.definitions.by_name)) or "none"
-            return _settled(call, "error", f"There is no tool '{name}'. The tools are: {known}.")
+            return settled(call, "denied", "Not called: the limit of tool calls of this run is reached.")
+        if name not in tools:
+            return settled(call, "error", f"There is no tool '{name}'. The tools are: {', '.join(tools) or 'none'}.")
         if asked["id"] in reply.malformed:
-            wrong = reply.malformed[asked["id"]][:PREVIEW_CHARACTERS]
-            return _settled(
-                call, "error", f"The arguments are not a JSON object: {wrong} . Call again with valid JSON."
-            )
-        arguments: JsonObject = json.loads(asked["function"]["arguments"] or "{}")
-        call = replace(call, arguments=arguments)
-        if self._brief.needs_approval(tool):
-            return _settled(call, "denied", f"Denied: '{name}' needs a person's approval, and nobody could be asked.")
-        return call
+            wrong = preview(reply.malformed[asked["id"]])
+            return settled(call, "error", f"The arguments are not a JSON object: {wrong} . Call again with valid JSON.")
+        call = replace(call, arguments=json.loads(asked["function"]["arguments"] or "{}"))
+        reason = self._brief.approval_reason(tools[name])
+        if reason is None:
+            return call
+        if not self.run.can_ask:
+            return settled(call, "denied", f"Denied: {reason}, so a person must approve it, and nobody can be asked.")
+        return replace(call, status="pending")
 
     async def _call_tools(self, step: Step) -> None:
         async with asyncio.TaskGroup() as group:
             for call in step.calls.values():
-                if call.status == "running":
+                if call.status in ("running", "approved"):
                     group.create_task(self._call(call))
-        self._finish_step()
+
+    def _waits_for_a_person(self) -> bool:
+        """Whether calls of the step are still to be approved; then each of them has its question."""
+        tools = self._brief.tools.definitions.by_name
+        waiting = [call for call in self.run.steps[-1].calls.values() if call.status == "pending"]
+        expires_at = time.time() + self._brief.approval_expire_s
+        for call in waiting:
+            reason = self._brief.approval_reason(tools[call.tool]) if call.tool in tools else None
+            self.run = asked(self.run, call, reason=reason or "", expires_at=expires_at)
+        return bool(waiting)
 
     def _calls_left(self) -> int:
         most = self.run.limits.max_tool_calls
         return sys.maxsize if most is None else most - len(self.run.calls)
 
     async def _call(self, call: Call) -> None:
-        self._journal.emit(_started(call))
+        self._journal.emit(started(call))
+        if call.status == "approved":
+            call = replace(call, status="running")
+            self._record(call)
+            await self._journal.save(self.run)
         call, result = await self._made(call)
         self._record(call)
-        await self._journal.save(self.run, _told(call), result=(call.call_id, result))
+        await self._journal.save(self.run, told(call), result=(call.call_id, result))
 
     async def _made(self, call: Call) -> tuple[Call, ToolResult]:
         def progress(done: float, total: float | None, message: str | None) -> None:
             self._journal.emit(ToolProgress(call_id=call.call_id, progress=done, total=total, message=message))
 
-        started = time.perf_counter()
+        began = time.perf_counter()
         result = await self._brief.tools.call(
             call.tool, call.arguments, timeout_s=self.run.limits.tool_timeout_s, progress=progress
         )
@@ -206,13 +227,12 @@ class Agent:
             status="error" if result.is_error else "ok",
             content=result.content,
             truncated=result.truncated,
-            preview=_preview(text_of(result.content)),
-            duration_ms=round((time.perf_counter() - started) * 1000),
+            preview=preview(text_of(result.content)),
+            duration_ms=round((time.perf_counter() - began) * 1000),
         ), result
 
     def _record(self, call: Call) -> None:
-        step = self.run.steps[-1]
-        self.run = self.run.with_step(replace(step, calls={**step.calls, call.call_id: call}))
+        self.run = with_call(self.run, call)
 
     def _finish_step(self) -> None:
         step = replace(self.run.steps[-1], whole=True)
@@ -234,69 +254,3 @@ class Agent:
         brief = self._brief
         system: list[Message] = [{"role": "system", "content": brief.system_prompt}] if brief.system_prompt else []
         return [*system, *(message for turn in brief.history for message in turn), *turn_of(self.run)]
-
-
-def turn_of(run: Run) -> Turn:
-    """The run's part of the conversation: its message, and every step with the results of its calls."""
-    turn: Turn = [{"role": "user", "content": run.message}]
-    for step in run.steps:
-        turn.append(step.reply)
-        turn.extend(
-            {"role": "tool", "tool_call_id": call.model_call_id, "content": call.content}
-            for call in step.calls.values()
-        )
-    return turn
-
-
-def interrupted(run: Run) -> Run:
-    """The run with its open step made whole: a call without a result is told to be of unknown outcome."""
-    step = run.open_step
-    if step is None:
-        return run
-    calls = {
-        call_id: _settled(call, "unknown", INTERRUPTED) if call.status == "running" else call
-        for call_id, call in step.calls.items()
-    }
-    return run.with_step(replace(step, calls=calls, whole=True))
-
-
-def resumable(run: Run, tools: ToolDefinitions) -> Run:
-    """The run as it may go on after its process stopped: only calls that are safe to repeat are still to be made."""
-    step = run.open_step
-    if step is None:
-        return run
-
-    def safe(call: Call) -> bool:
-        tool = tools.by_name.get(call.tool)
-        return tool is not None and bool(tool.read_only or tool.idempotent)
-
-    calls = {
-        call_id: _settled(call, "unknown", RESTARTED) if call.status == "running" and not safe(call) else call
-        for call_id, call in step.calls.items()
-    }
-    return run.with_step(replace(step, calls=calls))
-
-
-def _settled(call: Call, status: CallStatus, content: str) -> Call:
-    return replace(call, status=status, content=content, preview=_preview(content))
-
-
-def _started(call: Call) -> ToolStart:
-    return ToolStart(call_id=call.call_id, tool=call.tool, upstream=call.upstream, arguments=call.arguments)
-
-
-def _told(call: Call) -> ToolEnd | ToolFailed:
-    if call.status == "ok":
-        return ToolEnd(
-            call_id=call.call_id,
-            tool=call.tool,
-            preview=call.preview,
-            duration_ms=call.duration_ms,
-            truncated=call.truncated,
-        )
-    return ToolFailed(call_id=call.call_id, tool=call.tool, error=call.preview, duration_ms=call.duration_ms)
-
-
-def _preview(text: str) -> str:
-    line = " ".join(text[: 4 * PREVIEW_CHARACTERS].split())
-    return line if len(line) <= PREVIEW_CHARACTERS else line[: PREVIEW_CHARACTERS - 1] + "…"

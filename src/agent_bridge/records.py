@@ -25,7 +25,9 @@ StopReason = Literal[
     "denied",
     "error",
 ]
-CallStatus = Literal["running", "ok", "error", "denied", "unknown"]
+CallStatus = Literal["pending", "approved", "running", "ok", "error", "denied", "unknown"]
+"""`pending` waits for a person; `approved` may be made; `running` may have been made; the others are results."""
+Decision = Literal["approve", "deny"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,22 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """A question to a person about one call. Pending while it has no decision; denied where nobody decides in time."""
+
+    approval_id: str
+    call_id: str
+    tool: str
+    arguments: JsonObject
+    digest: str
+    """Of the arguments that were shown."""
+    reason: str
+    expires_at: float
+    decision: Decision | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One chat turn, from a message to its end: the durable record that every door reads."""
 
@@ -121,11 +139,14 @@ class Run:
     model: str
     message: Content
     limits: Limits
+    can_ask: bool = False
+    """Whether the door that started it can put a question to a person."""
     status: RunStatus = "queued"
     response: str = ""
     steps: tuple[Step, ...] = ()
     stop_reason: StopReason | None = None
     error: RunError | None = None
+    approvals: tuple[Approval, ...] = ()
     warnings: tuple[Notice, ...] = ()
     tool_names: tuple[str, ...] = ()
     """The tools that the model could call."""
@@ -140,6 +161,10 @@ class Run:
     @property
     def ended(self) -> bool:
         return self.status in ENDED
+
+    @property
+    def pending(self) -> list[Approval]:
+        return [approval for approval in self.approvals if approval.decision is None]
 
     @property
     def open_step(self) -> Step | None:

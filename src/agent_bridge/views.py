@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from agent_bridge.records import Call, CallStatus, Notice, Run, RunStatus, StopReason
+from agent_bridge.records import Approval, Call, CallStatus, Notice, Run, RunStatus, StopReason
 from agent_bridge.tools import JsonObject
 
 ServerState = Literal["ready", "degraded", "unavailable", "inactive", "unknown"]
@@ -130,6 +130,17 @@ class PendingView:
     reason: str
     expires_at: float
 
+    @staticmethod
+    def of(approval: Approval) -> PendingView:
+        return PendingView(
+            approval_id=approval.approval_id,
+            call_id=approval.call_id,
+            tool=approval.tool,
+            arguments=approval.arguments,
+            reason=approval.reason,
+            expires_at=approval.expires_at,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
@@ -174,7 +185,7 @@ class RunView:
             usage=UsageView(**asdict(run.usage)),
             elapsed_ms=round(((run.ended_at or time.time()) - run.created_at) * 1000),
             stop_reason=run.stop_reason,
-            pending=[],
+            pending=[PendingView.of(approval) for approval in run.pending],
             error=ErrorView(**asdict(run.error)) if run.error else None,
             warnings=[NoticeView.of(notice) for notice in run.warnings],
             last_seq=run.last_seq,

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from agent_bridge.agent import Agent, Brief, Progress, interrupted, resumable, turn_of
+from agent_bridge.agent import Agent, Brief, Progress
+from agent_bridge.calls import interrupted, resumable, turn_of
 from agent_bridge.config.schema import Limits
 from agent_bridge.errors import ModelError, ModelRefused, ModelTimeout
 from agent_bridge.events import Event, StepEnd, Token, ToolEnd, ToolFailed, ToolProgress, ToolStart
@@ -39,7 +40,7 @@ def agent_for(
         history=[[{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]],
         model=model,
         tools=tools or LocalTools({}),
-        needs_approval=lambda tool: ask and tool.destructive is True,
+        approval_reason=lambda tool: "it is destructive" if ask and tool.destructive else None,
     )
     return Agent(run or new_run(), brief, journal), journal
 
@@ -159,7 +160,7 @@ async def test_a_tool_that_needs_approval_is_denied_where_nobody_can_be_asked() 
 
     assert tools.called == []
     assert [call.status for call in agent.run.calls] == ["denied"]
-    assert "needs a person's approval" in str(agent.run.calls[0].content)
+    assert "a person must approve it" in str(agent.run.calls[0].content)
 
 
 async def test_the_reply_is_written_down_before_its_tools_start_and_each_result_as_it_comes() -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import cast
 from urllib.parse import urlsplit
 
+from agent_bridge.calls import digest
 from agent_bridge.messages import Turn
 from agent_bridge.records import Call, Run, Session, Step
 from agent_bridge.tools import JsonObject
@@ -63,12 +62,6 @@ def _step(number: int, step: Step) -> JsonObject:
 
 def _call(call: Call) -> JsonObject:
     return {**asdict(call), "arguments_sha256": digest(call.arguments)}
-
-
-def digest(arguments: JsonObject) -> str:
-    """Of the arguments in canonical JSON, so that the same call has the same digest."""
-    canonical = json.dumps(arguments, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def has_image(call: Call) -> bool:

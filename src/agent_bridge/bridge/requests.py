@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from agent_bridge.config.schema import Upstream
+from agent_bridge.config.secrets import references
 from agent_bridge.errors import InvalidInput, TooLarge
 
 MESSAGE_BYTES = 1024 * 1024
@@ -34,6 +35,9 @@ class ConnectRequest:
             address = urlsplit(self.server.url or "")
             if address.scheme not in ("http", "https") or not address.hostname:
                 raise InvalidInput("server.url must be an http:// or https:// address with a host.")
+            given = (self.server.url or "", self.server.auth_token or "", *self.server.headers.values())
+            if any(references(text) for text in given):
+                raise InvalidInput("server may not refer to variables of the bridge. Write the values themselves.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,8 @@ class ChatRequest:
     model: str = ""
     limits: Mapping[str, object] = field(default_factory=dict[str, object])
     """Fields of `Limits`; they may only tighten the server's."""
+    can_ask: bool = False
+    """Whether a person can be asked for approvals; where not, calls that need one are denied."""
 
     def validate(self) -> None:
         """Raises `InvalidInput` or `TooLarge`."""

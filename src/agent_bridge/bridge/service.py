@@ -11,6 +11,7 @@ from agent_bridge.bridge.changes import Change, Changes, OnChange
 from agent_bridge.bridge.requests import ChatRequest, ConnectRequest
 from agent_bridge.bridge.sessions import Sessions
 from agent_bridge.bridge.sources import Models, Upstreams
+from agent_bridge.calls import Answer
 from agent_bridge.config import Config, Settings
 from agent_bridge.config.sanitised import sanitised
 from agent_bridge.config.schema import Limits
@@ -141,7 +142,7 @@ class Bridge:
         limits = self._equip.server_of(session).limits.tightened(request.limits)
         if not request.session_id:
             await self._store.add_session(session)
-        run = await self._runs.start(_new_run(session, request.message, limits), session)
+        run = await self._runs.start(_new_run(session, request, limits), session)
         return RunView.of(run)
 
     async def run(self, who: Principal, run_id: str) -> RunView:
@@ -166,6 +167,14 @@ class Bridge:
         """Ends the run, wherever it is executed. One that has ended stays as it is."""
         who.require("chat")
         return RunView.of(await self._runs.cancel(await self._stored(who, run_id)))
+
+    async def respond(self, who: Principal, run_id: str, approval_id: str, answer: Answer) -> RunView:
+        """Decides a pending approval; the first decision counts. Raises `ApprovalNotFound`.
+
+        A door that lets a model call this checks first that the session's server allows it.
+        """
+        who.require("chat")
+        return RunView.of(await self._runs.answer(await self._stored(who, run_id), approval_id, answer))
 
     async def record(self, who: Principal, run_id: str) -> JsonObject:
         """The whole record of a run: every step, call, argument, digest, time and cost."""
@@ -214,14 +223,15 @@ class Bridge:
         return [Notice(code="model_credentials", message=reason)] if reason else []
 
 
-def _new_run(session: Session, message: str, limits: Limits) -> Run:
+def _new_run(session: Session, request: ChatRequest, limits: Limits) -> Run:
     return Run(
         run_id=f"run_{secrets.token_hex(16)}",
         session_id=session.session_id,
         principal=session.principal,
         server=session.server,
         model=session.model,
-        message=message,
+        message=request.message,
+        can_ask=request.can_ask,
         limits=limits,
         created_at=time.time(),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agent_bridge.agent import interrupted, turn_of
+from agent_bridge.calls import interrupted, turn_of
 from agent_bridge.errors import BridgeError
 from agent_bridge.messages import Turn, text_of
 from agent_bridge.records import Run, RunError, StopReason

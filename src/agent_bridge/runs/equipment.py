@@ -43,7 +43,8 @@ class OpenModel(Protocol):
 class Equipment:
     model: Model
     tools: Tools
-    needs_approval: Callable[[Tool], bool]
+    approval_reason: Callable[[Tool], str | None]
+    approval_expire_s: float
     notices: tuple[Notice, ...] = ()
 
 
@@ -63,7 +64,8 @@ class Equip:
         return Equipment(
             model=model,
             tools=tools,
-            needs_approval=lambda tool: _needs_approval(server.policy_for(tool.name), tool),
+            approval_reason=lambda tool: _approval_reason(server.policy_for(tool.name, tool.upstream), tool),
+            approval_expire_s=server.approval_rules.expire_s,
             notices=notices_of(tools, session, server),
         )
 
@@ -98,13 +100,13 @@ def notices_of(tools: Toolset, session: Session, server: Server) -> tuple[Notice
     return (*tools.notices, Notice(code=NoTools.code, message=f"'{session.server}' has no tools at all now. {why}"))
 
 
-def _needs_approval(policy: Policy, tool: Tool) -> bool:
+def _approval_reason(policy: Policy, tool: Tool) -> str | None:
     match policy:
         case "never":
-            return False
+            return None
         case "annotated":
-            return tool.destructive is True
+            return "its server calls it destructive" if tool.destructive else None
         case "unless_read_only":
-            return tool.read_only is not True
+            return None if tool.read_only else "its server does not call it read-only"
         case "always":
-            return True
+            return "every call of it is asked for"

@@ -23,7 +23,8 @@ WINDOW_S = 0.02
 TAIL = 1000
 """How many announced events are kept in memory; older ones are read from the store."""
 _BOUNDARIES = (RunStart, StepEnd, Retry)
-_PATIENT = (Token, Thinking, ToolProgress)
+_TEXT = (Token, Thinking)
+_PATIENT = (*_TEXT, ToolProgress)
 
 
 class RunJournal:
@@ -46,9 +47,9 @@ class RunJournal:
         self._on_announced = on_announced
         self._now = now
         self._seq = stored[-1].seq if stored else 0
-        self._step_began = next((e.seq for e in reversed(stored) if isinstance(e.event, _BOUNDARIES)), 0)
         self._earlier = self._seq
-        self.resumed = bool(stored)
+        self._step_began = next((old.seq for old in reversed(stored) if isinstance(old.event, _BOUNDARIES)), 0)
+        self._has_loose_text = any(isinstance(old.event, _TEXT) for old in stored[self._step_began :])
         self._pending: list[Event] = []
         self._tail: deque[Recorded] = deque(maxlen=TAIL)
         self._wake = asyncio.Event()
@@ -56,7 +57,14 @@ class RunJournal:
         self._eager = True
         self._lock = asyncio.Lock()
         self._announced = asyncio.Event()
-        self.ended = asyncio.Event()
+        self.closed = asyncio.Event()
+
+    def begin(self, run: Run, *, tool_count: int) -> None:
+        """Tells that the run starts; or, where an earlier leg was cut off in mid-answer, that its words are void."""
+        if not self._seq:
+            self.emit(RunStart(session_id=run.session_id, server=run.server, model=run.model, tool_count=tool_count))
+        elif self._has_loose_text and not run.open_step:
+            self.emit(Retry(attempt=1, reason="The bridge restarted.", wait_s=0, model=run.model, void_from_seq=0))
 
     def emit(self, event: Event) -> None:
         self._pending.append(event)
@@ -86,7 +94,6 @@ class RunJournal:
             ended = replace(run, last_seq=self._seq + 1)
             recorded = [*before, *self._numbered((last_event(ended),))]
             await self._store.finish(ended, turn, recorded)
-            self.ended.set()
             self._announce(recorded)
         return ended
 
@@ -96,8 +103,8 @@ class RunJournal:
             return
 
     def close(self) -> None:
-        """Lets go of everyone who waits, where the run could not be ended here."""
-        self.ended.set()
+        """Lets go of everyone who waits: the leg is over."""
+        self.closed.set()
         self._announced.set()
 
     async def _commit(self, more: Sequence[Event], write: Callable[[Sequence[Recorded]], Awaitable[None]]) -> None:
@@ -109,7 +116,7 @@ class RunJournal:
 
     async def after(self, seq: int, wait_s: float) -> list[Recorded]:
         """The announced events with a greater `seq`; without any, the first to come within `wait_s`, or none."""
-        if seq >= self._last_announced and wait_s > 0 and not self.ended.is_set():
+        if seq >= self._last_announced and wait_s > 0 and not self.closed.is_set():
             announced = self._announced
             try:
                 async with asyncio.timeout(wait_s):

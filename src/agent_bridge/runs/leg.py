@@ -6,11 +6,13 @@ import asyncio
 import logging
 import time
 from dataclasses import asdict, replace
+from typing import Literal
 
-from agent_bridge.agent import Agent, Brief, resumable
+from agent_bridge.agent import Agent, Brief, Leaving
+from agent_bridge.calls import resumable
 from agent_bridge.errors import BridgeError, Internal, NoTools
-from agent_bridge.events import Event, Failed, Final, Retry, RunStart, Token, Warned
-from agent_bridge.records import Run, Session, StopReason
+from agent_bridge.events import ApprovalRequired, Event, Failed, Final, Token, Warned
+from agent_bridge.records import Approval, Run, Session
 from agent_bridge.runs.endings import Outcome, ended, partial_answer, remembered
 from agent_bridge.runs.equipment import Equip, Equipment
 from agent_bridge.runs.journal import RunJournal
@@ -18,6 +20,8 @@ from agent_bridge.store import Store
 from agent_bridge.views import RunView
 
 log = logging.getLogger(__name__)
+
+Parked = Literal["input_required"]
 
 
 class Leg:
@@ -36,7 +40,7 @@ class Leg:
         self._equip = equip
         self._lease_s = lease_s
         self._agent: Agent | None = None
-        self._answering: asyncio.Task[Outcome] | None = None
+        self._answering: asyncio.Task[Outcome | Parked] | None = None
         self._cancelled = False
 
     def cancel(self) -> None:
@@ -53,7 +57,7 @@ class Leg:
         self._answering = asyncio.create_task(self._outcome())
         if self._cancelled:
             self._answering.cancel()
-        tasks: set[asyncio.Task[Outcome] | asyncio.Task[None]] = {self._answering, writing, leasing}
+        tasks: set[asyncio.Task[Outcome | Parked] | asyncio.Task[None]] = {self._answering, writing, leasing}
         try:
             finished, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for failed in finished - {self._answering}:
@@ -64,7 +68,11 @@ class Leg:
                 task.cancel()
             await asyncio.wait(tasks)
             await self.journal.settled()
-        await self._finish(outcome, active_s=time.monotonic() - began)
+        run = replace(self.newest, active_s=self.newest.active_s + time.monotonic() - began)
+        if outcome == "input_required":
+            await self._park(run)
+        else:
+            await self._finish(run, outcome)
 
     async def release(self) -> None:
         """Lets the run be taken over at once."""
@@ -80,7 +88,7 @@ class Leg:
             await asyncio.sleep(self._lease_s / 3)
             await self._store.renew(self.run, lease_s=self._lease_s)
 
-    async def _outcome(self) -> Outcome:
+    async def _outcome(self) -> Outcome | Parked:
         try:
             async with asyncio.timeout(self.run.limits.timeout_s - self.run.active_s):
                 return await self._answer()
@@ -94,7 +102,7 @@ class Leg:
             log.exception("run %s failed unexpectedly", self.run.run_id)
             return Internal("The bridge failed while working on this. Try again; if it happens again, see its log.")
 
-    async def _answer(self) -> StopReason:
+    async def _answer(self) -> Leaving:
         equipment = await self._equip(self._session)
         run = self._announced(equipment)
         brief = Brief(
@@ -102,7 +110,8 @@ class Leg:
             history=await self._store.history(run.session_id),
             model=equipment.model,
             tools=equipment.tools,
-            needs_approval=equipment.needs_approval,
+            approval_reason=equipment.approval_reason,
+            approval_expire_s=equipment.approval_expire_s,
         )
         self._agent = Agent(run, brief, self.journal)
         return await self._agent.answer()
@@ -116,30 +125,41 @@ class Leg:
             tool_names=tuple(tool.name for tool in tools.tools),
             warnings=equipment.notices,
         )
+        new = [notice for notice in equipment.notices if notice not in self.run.warnings]
         self.run = run
-        if self.journal.resumed:
-            self.journal.emit(
-                Retry(attempt=1, reason="the bridge restarted", wait_s=0, model=run.model, void_from_seq=0)
-            )
-        else:
-            self.journal.emit(
-                RunStart(session_id=run.session_id, server=run.server, model=run.model, tool_count=len(tools.tools))
-            )
-        for notice in equipment.notices:
+        self.journal.begin(run, tool_count=len(tools.tools))
+        for notice in new:
             self.journal.emit(Warned(code=notice.code, message=notice.message))
         missing = next((notice for notice in equipment.notices if notice.code == NoTools.code), None)
         if missing is not None:
             raise NoTools(missing.message)
         return run
 
-    async def _finish(self, outcome: Outcome, *, active_s: float) -> None:
+    async def _park(self, run: Run) -> None:
+        """Puts the questions of the step to whoever may answer. Nothing waits here: an answer begins the next leg."""
+        lease_s = max(approval.expires_at for approval in run.pending) - time.time()
+        await self._store.renew(run, lease_s=lease_s)
+        await self.journal.save(replace(run, status="input_required"), *map(_question, run.pending))
+
+    async def _finish(self, run: Run, outcome: Outcome) -> None:
         said = self._agent.text if self._agent else ""
-        run = ended(self.newest, outcome, said)
+        run = ended(run, outcome, said)
         if run.status != "failed" and not said and (partial := partial_answer(run)):
             run = replace(run, response=partial)
             self.journal.emit(Token(content=partial))
-        run = replace(run, active_s=run.active_s + active_s, ended_at=time.time())
-        self.run = await self.journal.finish(run, remembered(run), last_event)
+        run = replace(run, ended_at=time.time())
+        self.run, self._agent = await self.journal.finish(run, remembered(run), last_event), None
+
+
+def _question(approval: Approval) -> ApprovalRequired:
+    return ApprovalRequired(
+        approval_id=approval.approval_id,
+        call_id=approval.call_id,
+        tool=approval.tool,
+        arguments=approval.arguments,
+        reason=approval.reason,
+        expires_at=approval.expires_at,
+    )
 
 
 def last_event(run: Run) -> Event:

@@ -15,10 +15,11 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from agent_bridge.calls import Answer, decided
 from agent_bridge.config import Settings
-from agent_bridge.errors import SessionBusy, StoreUnavailable
-from agent_bridge.events import Recorded
-from agent_bridge.records import Run, Session
+from agent_bridge.errors import ApprovalNotFound, SessionBusy, StoreUnavailable
+from agent_bridge.events import ApprovalResolved, Recorded
+from agent_bridge.records import Approval, Run, Session
 from agent_bridge.runs.endings import ended, remembered
 from agent_bridge.runs.equipment import Equip
 from agent_bridge.runs.journal import RunJournal
@@ -77,41 +78,60 @@ class Runs:
 
     async def events(self, run: Run, *, after: int, wait_s: float) -> list[Recorded]:
         """Those with `seq > after`; without any, the first to come within `wait_s`, or none."""
-        leg = self._legs.get(run.run_id)
-        if leg is not None:
-            return await leg.journal.after(after, wait_s)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
         while True:
-            events = await self._store.events(run.run_id, after)
+            run = await self.newest(run)
+            leg = self._legs.get(run.run_id)
+            left = max(0.0, deadline - loop.time())
+            events = await (leg.journal.after(after, left) if leg else self._store.events(run.run_id, after))
             if events or run.ended or loop.time() >= deadline:
                 return events
-            await asyncio.sleep(min(POLL_S, max(0.0, deadline - loop.time())))
+            if leg is None:
+                await asyncio.sleep(min(POLL_S, left))
 
     async def wait(self, run: Run, wait_s: float | None) -> Run:
-        """The run when it has ended, or as it is after `wait_s`."""
-        leg = self._legs.get(run.run_id)
+        """The run when it has ended or a person must decide, or as it is after `wait_s`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
-                if leg is not None:
-                    await leg.journal.ended.wait()
-                await self._ended_in_store(run)
+                await self._at_rest(run)
         return await self.newest(run)
 
-    async def _ended_in_store(self, run: Run) -> None:
+    async def answer(self, run: Run, approval_id: str, answer: Answer) -> Run:
+        """Writes a person's decision down and, when all are made, goes on. Raises `ApprovalNotFound`."""
         while True:
-            if (await self.newest(run)).ended:
+            approval = next((one for one in run.pending if one.approval_id == approval_id), None)
+            if approval is None:
+                raise ApprovalNotFound(
+                    f"Run '{run.run_id}' has no pending approval '{approval_id}'; it was answered or has expired. "
+                    "Call status to see the run."
+                )
+            taken = await self._store.adopt(run, lease_s=self._settings.turn_lease_s, force=True)
+            with contextlib.suppress(LeaseLost):  # somebody else decides at this moment: see what they decided
+                if taken is not None:
+                    approval = next(one for one in taken.pending if one.approval_id == approval_id)
+                    return await self._go_on(taken, [(approval, answer)])
+            run = await self.newest(run)
+
+    async def _at_rest(self, run: Run) -> None:
+        while True:
+            leg = self._legs.get(run.run_id)
+            if leg is not None:
+                await leg.journal.closed.wait()
+            run = await self.newest(run)
+            if run.ended or run.status == "input_required":
                 return
-            await asyncio.sleep(POLL_S)
+            if run.run_id not in self._legs:
+                await asyncio.sleep(POLL_S)
 
     async def cancel(self, run: Run) -> Run:
         """Ends the run, wherever it is executed. One that has ended stays as it is."""
         leg = self._legs.get(run.run_id)
         if leg is not None:
             leg.cancel()
-            await leg.journal.ended.wait()
-            return leg.run
-        taken = await self._store.adopt(run, lease_s=self._settings.turn_lease_s, force=True)
+            await leg.journal.closed.wait()
+        run = await self.newest(run)
+        taken = None if run.ended else await self._store.adopt(run, lease_s=self._settings.turn_lease_s, force=True)
         if taken is None:
             return await self.newest(run)
         run = replace(ended(taken, "cancelled", ""), ended_at=time.time())
@@ -138,13 +158,28 @@ class Runs:
             run = await self._store.adopt(orphan, lease_s=self._settings.turn_lease_s)
             if run is None:
                 continue
-            journal = await self._continued(run)
-            session = await self._store.session(run.principal, run.session_id)
-            if session is None:
-                await journal.finish(ended(run, "cancelled", ""), [], last_event)
-            else:
-                log.info("resuming run %s", run.run_id)
-                self._launch(run, session, journal)
+            log.info("resuming run %s", run.run_id)
+            expired = [(approval, Answer(decision="deny", by="expiry")) for approval in run.pending]
+            await self._go_on(run, expired)
+
+    async def _go_on(self, run: Run, decisions: Sequence[tuple[Approval, Answer]]) -> Run:
+        """Writes the decisions down; begins the next leg, unless more must be decided or the session is gone."""
+        journal = await self._continued(run)
+        for approval, answer in decisions:
+            run = decided(run, approval, answer)
+            journal.emit(ApprovalResolved(approval_id=approval.approval_id, decision=answer.decision, by=answer.by))
+        if run.pending:
+            lease_s = max(approval.expires_at for approval in run.pending) - time.time()
+            await self._store.renew(run, lease_s=lease_s)
+            await journal.save(run)
+            return run
+        session = await self._store.session(run.principal, run.session_id)
+        if session is None:
+            return await journal.finish(ended(run, "cancelled", ""), [], last_event)
+        run = replace(run, status="running")
+        await journal.save(run)
+        self._launch(run, session, journal)
+        return run
 
     def _launch(self, run: Run, session: Session, journal: RunJournal) -> None:
         leg = Leg(
@@ -161,7 +196,7 @@ class Runs:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
-                await leg.journal.ended.wait()
+                await leg.journal.closed.wait()
 
     async def _continued(self, run: Run) -> RunJournal:
         return self._journal(run, await self._store.events(run.run_id, 0, limit=sys.maxsize))
@@ -179,5 +214,6 @@ class Runs:
         except StoreUnavailable as error:
             log.warning("run %s could not be written down: %s", leg.run.run_id, error)
         finally:
+            if self._legs.get(leg.run.run_id) is leg:
+                del self._legs[leg.run.run_id], self._tasks[leg.run.run_id]
             leg.journal.close()
-            del self._legs[leg.run.run_id], self._tasks[leg.run.run_id]

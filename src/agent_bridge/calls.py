@@ -1,0 +1,139 @@
+"""What becomes of a tool call, as changes of its run's record: pure functions, and the words that go with them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from agent_bridge.events import ToolEnd, ToolFailed, ToolStart
+from agent_bridge.messages import Turn
+from agent_bridge.records import Approval, Call, CallStatus, Decision, Run
+from agent_bridge.tools import JsonObject, ToolDefinitions
+
+PREVIEW_CHARACTERS = 200
+INTERRUPTED = "This call was interrupted before it finished. Whether it had an effect is unknown."
+RESTARTED = "outcome unknown: the bridge restarted during this call"
+NOT_CALLED = "Not called: the run ended before a person approved it."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a person decided, who they are (`expiry` where nobody was), and arguments to use instead."""
+
+    decision: Decision
+    by: str
+    arguments: JsonObject | None = None
+    note: str = ""
+
+
+def turn_of(run: Run) -> Turn:
+    """The run's part of the conversation: its message, and every step with the results of its calls."""
+    turn: Turn = [{"role": "user", "content": run.message}]
+    for step in run.steps:
+        turn.append(step.reply)
+        turn.extend(
+            {"role": "tool", "tool_call_id": call.model_call_id, "content": call.content}
+            for call in step.calls.values()
+        )
+    return turn
+
+
+def with_call(run: Run, call: Call) -> Run:
+    """The run with a call of its newest step brought up to date."""
+    step = run.steps[-1]
+    return run.with_step(replace(step, calls={**step.calls, call.call_id: call}))
+
+
+def interrupted(run: Run) -> Run:
+    """The run with its open step made whole: a call that may have been made is told to be of unknown outcome."""
+
+    def end(call: Call) -> Call:
+        if call.status == "running":
+            return settled(call, "unknown", INTERRUPTED)
+        return settled(call, "denied", NOT_CALLED) if call.status in ("pending", "approved") else call
+
+    return _with_calls(run, end, whole=True)
+
+
+def resumable(run: Run, tools: ToolDefinitions) -> Run:
+    """The run as it may go on after its process stopped: only calls that are safe to repeat are still to be made."""
+
+    def safe(call: Call) -> bool:
+        tool = tools.by_name.get(call.tool)
+        return tool is not None and bool(tool.read_only or tool.idempotent)
+
+    return _with_calls(
+        run,
+        lambda call: settled(call, "unknown", RESTARTED) if call.status == "running" and not safe(call) else call,
+        whole=False,
+    )
+
+
+def asked(run: Run, call: Call, *, reason: str, expires_at: float) -> Run:
+    """The run with a question to a person about the call, where there is none yet."""
+    if any(approval.call_id == call.call_id for approval in run.approvals):
+        return run
+    approval = Approval(
+        approval_id=f"apr_{secrets.token_hex(16)}",
+        call_id=call.call_id,
+        tool=call.tool,
+        arguments=call.arguments,
+        digest=digest(call.arguments),
+        reason=reason,
+        expires_at=expires_at,
+    )
+    return replace(run, approvals=(*run.approvals, approval))
+
+
+def decided(run: Run, approval: Approval, answer: Answer) -> Run:
+    """The run with a person's decision, and its call ready to be made or refused."""
+    done = replace(approval, decision=answer.decision, by=answer.by)
+    run = replace(run, approvals=tuple(done if one is approval else one for one in run.approvals))
+    call = run.steps[-1].calls[approval.call_id]
+    if answer.decision == "approve":
+        edited = call.arguments if answer.arguments is None else answer.arguments
+        return with_call(run, replace(call, status="approved", arguments=edited))
+    note = f" They say: {answer.note}" if answer.note else ""
+    return with_call(run, settled(call, "denied", f"Denied by {answer.by}.{note}"))
+
+
+def digest(arguments: JsonObject) -> str:
+    """Of the arguments in canonical JSON, so that the same call has the same digest."""
+    canonical = json.dumps(arguments, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _with_calls(run: Run, change: Callable[[Call], Call], *, whole: bool) -> Run:
+    step = run.open_step
+    if step is None:
+        return run
+    calls = {call_id: change(call) for call_id, call in step.calls.items()}
+    return run.with_step(replace(step, calls=calls, whole=whole))
+
+
+def settled(call: Call, status: CallStatus, content: str) -> Call:
+    return replace(call, status=status, content=content, preview=preview(content))
+
+
+def started(call: Call) -> ToolStart:
+    return ToolStart(call_id=call.call_id, tool=call.tool, upstream=call.upstream, arguments=call.arguments)
+
+
+def told(call: Call) -> ToolEnd | ToolFailed:
+    if call.status == "ok":
+        return ToolEnd(
+            call_id=call.call_id,
+            tool=call.tool,
+            preview=call.preview,
+            duration_ms=call.duration_ms,
+            truncated=call.truncated,
+        )
+    return ToolFailed(call_id=call.call_id, tool=call.tool, error=call.preview, duration_ms=call.duration_ms)
+
+
+def preview(text: str) -> str:
+    line = " ".join(text[: 4 * PREVIEW_CHARACTERS].split())
+    return line if len(line) <= PREVIEW_CHARACTERS else line[: PREVIEW_CHARACTERS - 1] + "…"
