@@ -5,9 +5,6 @@ Once with the product as users start it; once with the same application and the 
 
 from __future__ import annotations
 
-import asyncio
-import re
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,31 +18,10 @@ from support.conformance.asking import add_asking
 from support.conformance.content import add_content
 from support.conformance.suite import Verdicts, expected_failures, run
 from support.mcp_entries import listening
+from support.serving import product
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(150)]
 REVISIONS = ["2025-11-25", "2026-07-28"]
-SERVE = ["-m", "agent_bridge", "serve", "--transport", "http", "--port", "0", "--store", "sqlite://:memory:"]
-
-
-@asynccontextmanager
-async def product(directory: Path) -> AsyncGenerator[str]:
-    """The address of the product in a process of its own."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *SERVE, cwd=directory, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-    )
-    assert process.stderr is not None
-    try:
-        async with asyncio.timeout(30):
-            async for line in process.stderr:
-                if match := re.search(rb"http://\S+/mcp", line):
-                    break
-            else:
-                pytest.fail("the server ended before it told its address")
-        yield match[0].decode()
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.communicate()
 
 
 @asynccontextmanager
