@@ -1,0 +1,150 @@
+"""One upstream, connected when it is first needed and again when it is needed after it broke."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from contextvars import Context
+
+from agent_bridge.errors import BridgeError, UpstreamUnavailable
+from agent_bridge.messages import ToolResult
+from agent_bridge.tools import JsonObject
+from agent_bridge.upstream import advice
+from agent_bridge.upstream.content import failure
+from agent_bridge.upstream.life import Life
+from agent_bridge.upstream.line_log import LineLog
+from agent_bridge.upstream.link import Dial, Era, Link, Lost, Progress, RemoteTool
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 60.0
+"""After a failed attempt nobody tries again for this long: doubled each time, and shortened at random by up to half."""
+RETRY_PATIENCE_S = 2.0
+"""How long a caller waits for an upstream that failed the last time. The attempt goes on without it."""
+_FIRST_MODERN_VERSION = "2026"
+
+
+class Connection:
+    def __init__(
+        self,
+        name: str,
+        dial: Dial,
+        *,
+        protocol: Era,
+        timeout_s: float,
+        tasks: asyncio.TaskGroup,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.name = name
+        self.log = LineLog(name)
+        self.tools: Sequence[RemoteTool] | None = None
+        """What it offered the last time, in the order of their names, also while it is gone."""
+        self.version = 0
+        """Grows when the tools change."""
+        self.failure: BridgeError | None = None
+        """Why the last attempt failed."""
+        self._dial = dial
+        self._protocol: Era = protocol
+        self._eras: Sequence[Era] = _eras(protocol)
+        self.timeout_s = timeout_s
+        self._tasks = tasks
+        self._clock = clock
+        self._jitter = jitter
+        self._life: Life | None = None
+        self._failures = 0
+        self._not_before = 0.0
+        self._closed = False
+
+    @property
+    def link(self) -> Link | None:
+        """The connection, if there is one now."""
+        return self._life.link if self._life else None
+
+    @property
+    def busy(self) -> bool:
+        return self._life is not None and self._life.busy
+
+    async def settle(self, *, at_once: bool = False) -> None:
+        """Returns when it is connected, or known not to be. `at_once` does not wait out the pause after a failure."""
+        life = self._life
+        if life is None or (life.settled.is_set() and life.link is None):
+            if self._closed or (self._clock() < self._not_before and not at_once):
+                return
+            life = self._begin()
+        patience = RETRY_PATIENCE_S if self._failures and not at_once else None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await life.settled.wait()
+
+    async def call(self, tool: RemoteTool, arguments: JsonObject, tell: Progress) -> ToolResult:
+        """Calls once more what was lost, where that does no harm."""
+        for once_more in (True, False):
+            life = await self._ready()
+            if isinstance(life, BridgeError):
+                return failure(f"The tool was not called. {life.message}")
+            try:
+                return await life.call(tool.name, arguments, tell)
+            except Lost as lost:
+                if lost.unsent or lost.link_is_dead:
+                    life.retire()
+                if not once_more or not (lost.unsent or tool.repeatable):
+                    return _lost(self.name, lost)
+        raise AssertionError("the second round always returns")
+
+    def close(self) -> None:
+        """For good. Whoever owns the tasks waits for the end."""
+        self._closed = True
+        if self._life is not None:
+            self._life.end()
+
+    def rest(self) -> None:
+        """Closes the connection until it is needed again."""
+        if self._life is not None:
+            self._life.retire()
+
+    def on_opened(self, era: Era, link: Link) -> None:
+        self.failure = None
+        self._failures = 0
+        self._not_before = 0.0
+        version = link.protocol_version
+        if era == "legacy" or (version is not None and version < _FIRST_MODERN_VERSION):
+            # From now on it is not asked again, which may have cost it seconds or its life.
+            self._eras = ("legacy",)
+
+    def on_tools(self, tools: Sequence[RemoteTool]) -> None:
+        ordered = sorted(tools, key=lambda tool: tool.name)
+        if ordered != self.tools:
+            self.tools = ordered
+            self.version += 1
+
+    def on_failed(self, error: BridgeError) -> None:
+        self.failure = error
+        self._eras = _eras(self._protocol)
+        pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**self._failures)
+        self._failures += 1
+        self._not_before = self._clock() + pause * (1 - self._jitter() / 2)
+
+    def _begin(self) -> Life:
+        life = Life(self._dial, self._eras, timeout_s=self.timeout_s, keeper=self, tasks=self._tasks)
+        # In a context of its own: it outlives the request that needs it first.
+        self._tasks.create_task(life.live(), name=f"upstream {self.name}", context=Context())
+        self._life = life
+        return life
+
+    async def _ready(self) -> Life | BridgeError:
+        await self.settle()
+        if self._life is not None and self._life.link is not None:
+            return self._life
+        return self.failure or UpstreamUnavailable(advice.not_connected(self.name))
+
+
+def _eras(protocol: Era) -> Sequence[Era]:
+    return ("auto", "legacy") if protocol == "auto" else (protocol,)
+
+
+def _lost(name: str, lost: Lost) -> ToolResult:
+    effect = "It was not carried out." if lost.unsent else "Whether it had an effect is unknown."
+    return failure(f"The MCP server '{name}' did not answer this call: {lost.reason}. {effect}")

@@ -1,0 +1,179 @@
+"""One connection from its making to its end, in a task of its own, so that what is entered is left by the same task."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from typing import Protocol
+
+from agent_bridge.errors import BridgeError, UpstreamUnavailable
+from agent_bridge.messages import ToolResult
+from agent_bridge.tools import JsonObject
+from agent_bridge.upstream import advice
+from agent_bridge.upstream.line_log import LineLog
+from agent_bridge.upstream.link import Dial, Era, Link, Lost, NotOpened, Opened, Patience, Progress, RemoteTool
+
+_RELIST_S = 30.0
+_logger = logging.getLogger(__name__)
+
+
+class Keeper(Protocol):
+    """Who keeps a connection is told how it fares."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def log(self) -> LineLog: ...
+
+    def on_opened(self, era: Era, link: Link) -> None: ...
+
+    def on_tools(self, tools: Sequence[RemoteTool]) -> None: ...
+
+    def on_failed(self, error: BridgeError) -> None: ...
+
+
+class Life:
+    """Tries the given eras in turn, and then lives until it is retired or its upstream ends it."""
+
+    def __init__(self, dial: Dial, eras: Sequence[Era], *, timeout_s: float, keeper: Keeper, tasks: asyncio.TaskGroup):
+        self.settled = asyncio.Event()
+        """Set once it is known whether there is a connection."""
+        self._dial = dial
+        self._eras = eras
+        self._timeout_s = timeout_s
+        self._keeper = keeper
+        self._tasks = tasks
+        self._link: Link | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._calls = 0
+        self._gone = False
+        """The upstream has ended the connection."""
+        self._retired = False
+        """No more calls are taken."""
+        self._over = False
+        """The calls that it has are not waited for."""
+        self._relist = False
+        self._stirred = asyncio.Event()
+
+    @property
+    def link(self) -> Link | None:
+        """The connection, if one may call through it now."""
+        return None if self._retired or self._gone else self._link
+
+    @property
+    def busy(self) -> bool:
+        return self._calls > 0
+
+    @property
+    def log(self) -> LineLog:
+        return self._keeper.log
+
+    async def live(self) -> None:
+        """Raises nothing."""
+        self._task = asyncio.current_task()
+        try:
+            if not self._over:
+                await self._live()
+        except Exception:
+            # The transports say what they can foresee; this is what they cannot.
+            _logger.debug("a connection ended with an error", exc_info=True)
+            if not self.settled.is_set():
+                self._fail(UpstreamUnavailable(advice.not_understood(self._keeper.name)))
+        finally:
+            self._link = None
+            self.settled.set()
+
+    async def call(self, tool: str, arguments: JsonObject, tell: Progress) -> ToolResult:
+        """Raises `Lost`. A cancelled call is abandoned at once; its upstream is told in the background."""
+        if (link := self.link) is None:
+            raise Lost("the connection was closed", unsent=True)
+        self._calls += 1
+        task = self._tasks.create_task(_outcome(link.call(tool, arguments, tell)))
+        task.add_done_callback(self._called)
+        try:
+            outcome = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if isinstance(outcome, Lost):
+            raise outcome
+        return outcome
+
+    def retire(self) -> None:
+        """Takes no more calls, and ends when those that it has are done."""
+        self._retired = True
+        self._stirred.set()
+
+    def end(self) -> None:
+        """Ends now."""
+        self._over = True
+        self.retire()
+        if self._task is not None and not self.settled.is_set():
+            self._task.cancel()
+
+    def ended(self) -> None:
+        self._gone = True
+        self._stirred.set()
+
+    def tools_changed(self) -> None:
+        self._relist = True
+        self._stirred.set()
+
+    async def _live(self) -> None:
+        await self._dial.load()
+        patience = Patience(self._timeout_s, asyncio.get_running_loop().time() + self._timeout_s)
+        for era in self._eras:
+            async with self._dial(era, patience, self) as outcome:
+                if isinstance(outcome, Opened):
+                    self._open(era, outcome)
+                    await self._stay(outcome.link)
+                    return
+                if not self._worth_another(era, outcome):
+                    self._fail(outcome.error)
+                    return
+            self._gone = False
+
+    def _worth_another(self, era: Era, outcome: NotOpened) -> bool:
+        return outcome.perhaps_legacy and era != self._eras[-1]
+
+    def _open(self, era: Era, opened: Opened) -> None:
+        self._link = opened.link
+        self._keeper.on_tools(opened.tools)
+        self._keeper.on_opened(era, opened.link)
+        self.settled.set()
+
+    def _fail(self, error: BridgeError) -> None:
+        self._keeper.on_failed(error)
+        self.settled.set()
+
+    async def _stay(self, link: Link) -> None:
+        while not (self._gone or self._over or (self._retired and not self._calls)):
+            await self._stirred.wait()
+            self._stirred.clear()
+            if self._relist and self.link is not None:
+                self._relist = False
+                await self._list(link)
+
+    async def _list(self, link: Link) -> None:
+        try:
+            async with asyncio.timeout(_RELIST_S):
+                self._keeper.on_tools(await link.list_tools())
+        except (Lost, TimeoutError):
+            self.retire()
+
+    def _called(self, _task: asyncio.Task[ToolResult | Lost]) -> None:
+        self._calls -= 1
+        self._stirred.set()
+
+
+async def _outcome(call: Coroutine[None, None, ToolResult]) -> ToolResult | Lost:
+    """A task of a group must not raise, or it takes the group with it."""
+    try:
+        return await call
+    except Lost as lost:
+        return lost
+    except Exception:
+        _logger.exception("a call ended with an error")
+        return Lost("its answer could not be understood", link_is_dead=False)

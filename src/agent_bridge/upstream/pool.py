@@ -1,0 +1,235 @@
+"""All upstreams of a bridge: connected when a session needs them, shared by all sessions, closed with the bridge."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+from weakref import WeakSet
+
+from agent_bridge.config.schema import ToolFilter, Upstream
+from agent_bridge.errors import BridgeError, UpstreamUnavailable
+from agent_bridge.records import Notice
+from agent_bridge.tools import ToolDefinitions
+from agent_bridge.upstream import advice
+from agent_bridge.upstream.connection import Connection
+from agent_bridge.upstream.dialling import Dialler
+from agent_bridge.upstream.filters import selected
+from agent_bridge.upstream.link import Lost, RemoteTool
+from agent_bridge.upstream.names import final_names
+from agent_bridge.upstream.target import Surroundings, transport_of
+from agent_bridge.upstream.toolset import Route, Toolset, assemble
+from agent_bridge.views import ServerState
+
+MAX_CALLERS_UPSTREAMS = 32
+"""How many upstreams that callers named by address stay connected; the one used longest ago is closed for a new one."""
+_MAX_KNOWN_TOOLSETS = 256
+_NO_EXTRA: Mapping[str, Upstream] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamReport:
+    """What `check` found."""
+
+    name: str
+    transport: str
+    """`builtin`, `stdio`, `http` or `sse`."""
+    tool_count: int | None = None
+    protocol_version: str | None = None
+    """The revision of MCP that is spoken; `None` in process, where none is needed."""
+    latency_ms: int | None = None
+    problem: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A toolset as it was put together, and what it was put together from."""
+
+    stamp: Hashable
+    definitions: ToolDefinitions
+    routes: Mapping[str, Route]
+
+
+class Upstreams:
+    """An async context manager; outside of it nothing is connected."""
+
+    def __init__(
+        self,
+        configs: Mapping[str, Upstream],
+        *,
+        environ: Mapping[str, str],
+        builtins: Mapping[str, Callable[[], object]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._configs = configs
+        self._around = Surroundings(environ=environ, builtins=builtins, secrets=environ)
+        self._clock = clock
+        self._tasks = asyncio.TaskGroup()
+        self._connections: dict[str, Connection] = {}
+        self._callers: OrderedDict[tuple[str, str], Connection] = OrderedDict()
+        self._all: WeakSet[Connection] = WeakSet()
+        self._known: OrderedDict[Hashable, _Known] = OrderedDict()
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for connection in self._all:
+            connection.close()
+        await self._tasks.__aexit__(exc_type, exc, traceback)
+
+    async def open(
+        self,
+        names: Sequence[str],
+        *,
+        filter: ToolFilter,
+        narrow: Sequence[str] = (),
+        extra: Mapping[str, Upstream] = _NO_EXTRA,
+    ) -> Toolset:
+        """The tools of these upstreams and of `extra`, which a caller configured and which may name no variables.
+
+        An upstream that cannot be used is a notice. Definitions are the same object as long as nothing has changed.
+        """
+        chosen = self._chosen(names, extra)
+        missing = [connection for connection in chosen.values() if connection.link is None]
+        if missing:
+            await asyncio.gather(*(connection.settle() for connection in missing))
+        known = self._put_together(chosen, filter, tuple(narrow))
+        notices = [_notice(connection) for connection in chosen.values() if connection.link is None]
+        unknown = [name for name in names if name not in chosen]
+        notices += [Notice(code=UpstreamUnavailable.code, message=advice.unknown_upstream(name)) for name in unknown]
+        return Toolset(definitions=known.definitions, notices=tuple(notices), _routes=known.routes)
+
+    def state(self, names: Sequence[str], *, filter: ToolFilter | None = None) -> tuple[ServerState, int | None]:
+        """How these upstreams are, and how many tools they have together, where that is known. Reaches nothing."""
+        connections = [self._connections.get(name) for name in names]
+        failed = sum(1 for connection in connections if connection and connection.failure)
+        reached = sum(1 for connection in connections if connection and connection.link)
+        if failed:
+            return ("unavailable" if failed == len(connections) else "degraded"), self._count(names, filter)
+        return ("ready" if reached == len(connections) else "unknown"), self._count(names, filter)
+
+    async def check(self, name: str) -> UpstreamReport:
+        """Reaches the upstream, even if it failed a moment ago."""
+        upstream = self._configs.get(name)
+        if upstream is None:
+            message = advice.unknown_upstream(name)
+            return UpstreamReport(name=name, transport="", problem=Notice(code="upstream_unavailable", message=message))
+        connection = self._configured(name, upstream)
+        started = self._clock()
+        await _reached(connection)
+        latency_ms = round((self._clock() - started) * 1000)
+        transport = transport_of(upstream)
+        if (link := connection.link) is None:
+            return UpstreamReport(name=name, transport=transport, problem=_notice(connection))
+        return UpstreamReport(
+            name=name,
+            transport=transport,
+            tool_count=len(connection.tools or ()),
+            protocol_version=link.protocol_version,
+            latency_ms=latency_ms,
+        )
+
+    def needs_token(self, name: str) -> bool:
+        """Whether it is configured with credentials."""
+        upstream = self._configs.get(name)
+        if upstream is None:
+            return False
+        return upstream.auth_token is not None or any(key.lower() == "authorization" for key in upstream.headers)
+
+    def _chosen(self, names: Sequence[str], extra: Mapping[str, Upstream]) -> dict[str, Connection]:
+        configured = {
+            name: self._configured(name, self._configs[name])
+            for name in names
+            if name in self._configs and name not in extra
+        }
+        return configured | {name: self._callers_own(name, upstream) for name, upstream in extra.items()}
+
+    def _configured(self, name: str, upstream: Upstream) -> Connection:
+        if name not in self._connections:
+            self._connections[name] = self._connection(name, upstream, self._around)
+        return self._connections[name]
+
+    def _callers_own(self, name: str, upstream: Upstream) -> Connection:
+        key = (name, upstream.model_dump_json())
+        if key not in self._callers:
+            self._make_room()
+            self._callers[key] = self._connection(name, upstream, replace(self._around, secrets={}))
+        self._callers.move_to_end(key)
+        return self._callers[key]
+
+    def _make_room(self) -> None:
+        idle = [key for key, connection in self._callers.items() if not connection.busy]
+        for key in idle[: max(0, len(self._callers) + 1 - MAX_CALLERS_UPSTREAMS)]:
+            self._callers.pop(key).rest()
+
+    def _connection(self, name: str, upstream: Upstream, around: Surroundings) -> Connection:
+        connection = Connection(
+            name,
+            Dialler(name, upstream, around),
+            protocol=upstream.protocol,
+            timeout_s=upstream.timeout_s,
+            tasks=self._tasks,
+            clock=self._clock,
+        )
+        self._all.add(connection)
+        return connection
+
+    def _put_together(self, chosen: Mapping[str, Connection], filter: ToolFilter, narrow: tuple[str, ...]) -> _Known:
+        key = (tuple(chosen.items()), filter, narrow)
+        stamp = tuple((connection.version, connection.link is not None) for connection in chosen.values())
+        known = self._known.get(key)
+        if known is None or known.stamp != stamp:
+            definitions, routes = assemble(_selection(chosen, filter, narrow))
+            known = self._known[key] = _Known(stamp, definitions, routes)
+        self._known.move_to_end(key)
+        if len(self._known) > _MAX_KNOWN_TOOLSETS:
+            self._known.popitem(last=False)
+        return known
+
+    def _count(self, names: Sequence[str], filter: ToolFilter | None) -> int | None:
+        chosen = {name: self._connections[name] for name in names if name in self._connections}
+        tried = [connection for connection in chosen.values() if connection.tools is not None or connection.failure]
+        if len(tried) < len(names):
+            return None
+        return len(_selection(chosen, filter or ToolFilter(), (), also_gone=True))
+
+
+def _selection(
+    chosen: Mapping[str, Connection], filter: ToolFilter, narrow: tuple[str, ...], *, also_gone: bool = False
+) -> dict[str, tuple[Connection, str, RemoteTool]]:
+    """The tools that can be called, by name. The names also reckon with those whose upstream is gone for now."""
+    offered = {
+        (upstream, tool.name): (connection, upstream, tool)
+        for upstream, connection in chosen.items()
+        for tool in connection.tools or ()
+    }
+    return {
+        name: offered[remote]
+        for remote, name in final_names(offered).items()
+        if (also_gone or offered[remote][0].link is not None) and selected(remote, name, filter=filter, narrow=narrow)
+    }
+
+
+async def _reached(connection: Connection) -> None:
+    """Connects, or proves that a connection is alive."""
+    if (link := connection.link) is not None:
+        try:
+            async with asyncio.timeout(connection.timeout_s):
+                connection.on_tools(await link.list_tools())
+        except (Lost, TimeoutError):
+            connection.rest()
+    if connection.link is None:
+        await connection.settle(at_once=True)
+
+
+def _notice(connection: Connection) -> Notice:
+    error: BridgeError = connection.failure or UpstreamUnavailable(advice.not_connected(connection.name))
+    return Notice(code=error.code, message=error.message)

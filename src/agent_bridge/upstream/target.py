@@ -1,0 +1,105 @@
+"""Where an upstream is, with its references resolved: only now are its secrets read, and only here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import urlsplit
+
+from agent_bridge.config.schema import Upstream
+from agent_bridge.config.secrets import MissingVariable, resolve
+from agent_bridge.errors import UpstreamCredentials, UpstreamUnavailable
+from agent_bridge.upstream import advice
+
+INHERITED = (
+    *("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"),
+    *("APPDATA", "COMSPEC", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA", "PATHEXT", "PROGRAMFILES", "SYSTEMDRIVE"),
+    *("SYSTEMROOT", "TEMP", "TMP", "USERNAME", "USERPROFILE"),
+)
+"""What a program is given of the bridge's own environment: nothing that a secret is ever kept in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A stdio server. `env` is the whole of its environment."""
+
+    command: str
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    cwd: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A remote server."""
+
+    url: str = field(repr=False)
+    transport: Literal["http", "sse"]
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Builtin:
+    """A server that runs in process."""
+
+    make: Callable[[], object]
+
+
+Target = Program | Address | Builtin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What an upstream's configuration refers to."""
+
+    environ: Mapping[str, str] = field(repr=False)
+    """The environment of the bridge."""
+    builtins: Mapping[str, Callable[[], object]]
+    secrets: Mapping[str, str] = field(repr=False)
+    """What `${NAME}` may name: the environment, but nothing at all where a caller wrote the configuration."""
+    importing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by whoever imports in a thread: modules that import one another in a circle break when two threads do."""
+
+
+def find_target(name: str, upstream: Upstream, around: Surroundings) -> Target:
+    """Raises `UpstreamCredentials` where a variable is missing, and `UpstreamUnavailable` for an unknown builtin."""
+    try:
+        return _target(name, upstream, around)
+    except MissingVariable as missing:
+        raise UpstreamCredentials(advice.missing_variable(name, missing.name)) from None
+
+
+def transport_of(upstream: Upstream) -> Literal["builtin", "stdio", "http", "sse"]:
+    if upstream.builtin is not None:
+        return "builtin"
+    if upstream.command is not None:
+        return "stdio"
+    if upstream.transport is not None:
+        return upstream.transport
+    return "sse" if urlsplit(upstream.url or "").path.rstrip("/").endswith("/sse") else "http"
+
+
+def _target(name: str, upstream: Upstream, around: Surroundings) -> Target:
+    def value(text: str) -> str:
+        return resolve(text, around.secrets)
+
+    if upstream.builtin is not None:
+        if upstream.builtin not in around.builtins:
+            raise UpstreamUnavailable(advice.unknown_builtin(name, upstream.builtin, around.builtins))
+        return Builtin(make=around.builtins[upstream.builtin])
+    if upstream.command is not None:
+        inherited = {key: around.environ[key] for key in INHERITED if key in around.environ}
+        return Program(
+            command=value(upstream.command),
+            args=tuple(value(arg) for arg in upstream.args),
+            env=inherited | {key: value(text) for key, text in upstream.env.items()},
+            cwd=value(upstream.cwd) if upstream.cwd else None,
+        )
+    headers = {key: value(text) for key, text in upstream.headers.items()}
+    if upstream.auth_token is not None:
+        headers = {key: text for key, text in headers.items() if key.lower() != "authorization"}
+        headers["Authorization"] = f"Bearer {value(upstream.auth_token)}"
+    transport: Literal["http", "sse"] = "sse" if transport_of(upstream) == "sse" else "http"
+    return Address(url=value(upstream.url or ""), transport=transport, headers=headers)

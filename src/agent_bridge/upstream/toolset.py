@@ -1,0 +1,90 @@
+"""The tools of one session: what the model is shown, and the way from a name to the upstream that has it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agent_bridge.messages import ToolResult
+from agent_bridge.records import Notice
+from agent_bridge.tools import JsonObject, Tool, ToolDefinitions
+from agent_bridge.upstream.arguments import ArgumentRules
+from agent_bridge.upstream.connection import Connection
+from agent_bridge.upstream.content import failure
+from agent_bridge.upstream.link import Progress, RemoteTool
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a tool is, and what it may be called with."""
+
+    connection: Connection
+    tool: RemoteTool
+    rules: ArgumentRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolset:
+    definitions: ToolDefinitions
+    notices: tuple[Notice, ...] = ()
+    """What is wrong with the upstreams whose tools are missing."""
+    _routes: Mapping[str, Route] = field(repr=False)
+
+    async def call(self, name: str, arguments: JsonObject, *, timeout_s: float, progress: Progress) -> ToolResult:
+        """Calls a tool of `definitions`. Whatever goes wrong is a result with `is_error`, for the model to read.
+
+        `timeout_s` is how long it may go without progress.
+        """
+        route = self._routes.get(name)
+        if route is None:
+            return failure(f"There is no tool '{name}'. Use one of: {', '.join(self.definitions.by_name) or 'none'}.")
+        if complaint := route.rules.complaint(arguments):
+            return failure(f"The arguments of '{name}' are not valid: {complaint}. Correct them and call it again.")
+        return await _watched(route, arguments, timeout_s, progress)
+
+
+async def _watched(route: Route, arguments: JsonObject, timeout_s: float, progress: Progress) -> ToolResult:
+    now = asyncio.get_running_loop().time
+    clock = asyncio.timeout(timeout_s)
+
+    def heard(done: float, total: float | None, message: str | None) -> None:
+        if not clock.expired():
+            clock.reschedule(now() + timeout_s)
+            progress(done, total, message)
+
+    try:
+        async with clock:
+            return await route.connection.call(route.tool, arguments, heard)
+    except TimeoutError:
+        if not clock.expired():
+            raise
+        return failure(
+            f"The tool gave no sign of life for {timeout_s:g} s, so the call was cancelled. "
+            "Whether it had an effect is unknown."
+        )
+
+
+def assemble(
+    tools: Mapping[str, tuple[Connection, str, RemoteTool]],
+) -> tuple[ToolDefinitions, Mapping[str, Route]]:
+    """By their names in the session: each tool with its connection and the name of its upstream."""
+    definitions = ToolDefinitions(
+        tuple(
+            Tool(
+                name=name,
+                upstream=upstream,
+                remote_name=tool.name,
+                description=tool.description,
+                parameters=tool.schema,
+                read_only=tool.read_only,
+                destructive=tool.destructive,
+                idempotent=tool.idempotent,
+            )
+            for name, (_, upstream, tool) in sorted(tools.items())
+        )
+    )
+    routes = {
+        name: Route(connection, tool, ArgumentRules(tool.schema)) for name, (connection, _, tool) in tools.items()
+    }
+    return definitions, routes

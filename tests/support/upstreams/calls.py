@@ -1,0 +1,28 @@
+"""How tests call tools, and what they wait for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from agent_bridge.messages import ToolResult
+from agent_bridge.tools import JsonObject
+from agent_bridge.upstream import Toolset
+
+DEADLINE_S = 10.0
+
+
+def unheard(progress: float, total: float | None, message: str | None) -> None:
+    """Progress that nobody asked for."""
+
+
+async def call(tools: Toolset, name: str, timeout_s: float = DEADLINE_S, **arguments: object) -> ToolResult:
+    given: JsonObject = dict(arguments)
+    return await tools.call(name, given, timeout_s=timeout_s, progress=unheard)
+
+
+async def until(condition: Callable[[], bool], within_s: float = DEADLINE_S) -> None:
+    """Returns when the condition holds; fails when it does not in time."""
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110 what is waited for happens in another process
+            await asyncio.sleep(0.005)
