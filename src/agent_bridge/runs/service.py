@@ -107,10 +107,12 @@ class Runs:
                     "Call status to see the run."
                 )
             taken = await self._store.adopt(run, lease_s=self._settings.turn_lease_s, force=True)
-            with contextlib.suppress(LeaseLost):  # somebody else decides at this moment: see what they decided
-                if taken is not None:
-                    approval = next(one for one in taken.pending if one.approval_id == approval_id)
-                    return await self._go_on(taken, [(approval, answer)])
+            if taken is not None:
+                decisions = [(one, answer) for one in taken.pending if one.approval_id == approval_id]
+                with contextlib.suppress(LeaseLost):  # somebody else decides at this moment: see what they decided
+                    run = await self._go_on(taken, decisions)
+                    if decisions:
+                        return run
             run = await self.newest(run)
 
     async def _at_rest(self, run: Run) -> None:
@@ -130,12 +132,12 @@ class Runs:
         if leg is not None:
             leg.cancel()
             await leg.journal.closed.wait()
-        run = await self.newest(run)
-        taken = None if run.ended else await self._store.adopt(run, lease_s=self._settings.turn_lease_s, force=True)
-        if taken is None:
-            return await self.newest(run)
-        run = replace(ended(taken, "cancelled", ""), ended_at=time.time())
-        return await (await self._continued(taken)).finish(run, remembered(run), last_event)
+        while not (run := await self.newest(run)).ended:
+            taken = await self._store.adopt(run, lease_s=self._settings.turn_lease_s, force=True)
+            if taken is not None:
+                run = replace(ended(taken, "cancelled", ""), ended_at=time.time())
+                return await (await self._continued(taken)).finish(run, remembered(run), last_event)
+        return run
 
     async def newest(self, run: Run) -> Run:
         """The run as it is now: by its leg, where it is executed here, else by the store."""

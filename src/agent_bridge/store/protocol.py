@@ -115,7 +115,8 @@ class Store(Protocol):
     async def adopt(self, run: Run, *, lease_s: float, force: bool = False) -> Run | None:
         """Takes over an orphan and its session's turn, with a new fence, and returns it as it is stored.
 
-        `None` where another was faster, where the run has ended, or where another run has the turn. With `force` it is
+        `None` where another was faster, where the run's status is not the one given any more, where it has ended, or
+        where another run has the turn. With `force` it is
         taken also from an owner that is alive, which then loses its lease, and without the turn if need be.
         """
         ...

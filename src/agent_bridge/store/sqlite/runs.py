@@ -137,12 +137,12 @@ def end_lease(db: Connection, run: Run, life: Lifetime) -> None:
 
 
 def take_over(db: Connection, run: Run, life: Lifetime, *, force: bool) -> bool:
-    """Whether the run could be had: it has not ended, nobody took it since it was read, and its lease ran out."""
+    """Whether the run could be had: it is as it was read, has not ended, and its lease ran out."""
     taken = db.execute(
         "UPDATE runs SET fence = fence + 1, lease_until = ?, expires_at = max(expires_at, ?)"
-        " WHERE run_id = ? AND principal = ? AND fence = ? AND expires_at > ?"
+        " WHERE run_id = ? AND principal = ? AND fence = ? AND status = ? AND expires_at > ?"
         " AND status IN ('queued', 'running', 'input_required') AND (lease_until <= ? OR ?)",
-        (life.lease_until, life.until, run.run_id, run.principal, run.fence, life.now, life.now, force),
+        (life.lease_until, life.until, run.run_id, run.principal, run.fence, run.status, life.now, life.now, force),
     )
     return taken.rowcount > 0
 
