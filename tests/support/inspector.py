@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.published import node_program
+from support import published
 
-_INSPECTOR = "@modelcontextprotocol/inspector/clients/launcher/build/index.js"
 TIMEOUT_S = 45
 
 
@@ -36,7 +35,7 @@ class Inspector:
     async def _ask(self, *question: str) -> dict[str, Any]:
         how = ["--cli", "-q", "--format", "json", "--protocol-era", self.era]
         process = await asyncio.create_subprocess_exec(
-            *node_program(_INSPECTOR),
+            *published.inspector(),
             *(how + list(question) + list(self.server)),
             cwd=self.home,
             env={**os.environ, "HOME": str(self.home)},

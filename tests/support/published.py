@@ -1,23 +1,53 @@
-"""Programs that others publish and `make tools` installs, to try the bridge against."""
+"""Command lines of the published programs that the tests use. `make tools` installs them."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-TOOLS = Path(__file__).resolve().parents[2] / ".tools"
-NODE = Path(sys.prefix) / "bin" / "node"
+import pytest
+
+from agent_bridge.config.schema import Upstream
+
+_TOOLS = Path(__file__).parents[2] / ".tools"
+_NODE_MODULES = _TOOLS / "node_modules" / "@modelcontextprotocol"
 
 
-def node_program(path: str) -> list[str]:
-    """The command that starts a program of the npm registry; `path` is its file, from the name of its package on."""
-    return [str(NODE), str(_installed(TOOLS / "node_modules" / path))]
+def everything() -> Upstream:
+    """`@modelcontextprotocol/server-everything`."""
+    return _node_server("server-everything")
 
 
-def time_server() -> list[str]:
-    return [str(_installed(TOOLS / "time" / "bin" / "mcp-server-time"))]
+def filesystem(*directories: Path) -> Upstream:
+    """`@modelcontextprotocol/server-filesystem`, which is allowed these directories."""
+    return _node_server("server-filesystem", *map(str, directories))
 
 
-def _installed(path: Path) -> Path:
-    assert path.is_file(), f"{path.name} is not installed. Run `make tools`."
-    return path
+def time() -> Upstream:
+    """`mcp-server-time`, in an environment of its own."""
+    return Upstream(command=_installed(_TOOLS / "time" / "bin" / "mcp-server-time"))
+
+
+def conformance_suite() -> list[str]:
+    """`@modelcontextprotocol/conformance`."""
+    return _node_program("conformance", "dist", "index.js")
+
+
+def inspector() -> list[str]:
+    """`@modelcontextprotocol/inspector`, from its command line."""
+    return _node_program("inspector", "clients", "launcher", "build", "index.js")
+
+
+def _node_server(package: str, *args: str) -> Upstream:
+    node, entry = _node_program(package, "dist", "index.js")
+    return Upstream(command=node, args=(entry, *args))
+
+
+def _node_program(package: str, *path: str) -> list[str]:
+    return [_installed(Path(sys.executable).with_name("node")), _installed(_NODE_MODULES.joinpath(package, *path))]
+
+
+def _installed(path: Path) -> str:
+    if not path.exists():
+        pytest.fail(f"{path.name} is not installed; run make tools")
+    return str(path)

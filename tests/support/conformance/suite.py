@@ -12,11 +12,10 @@ from typing import TypedDict
 
 import yaml
 
-from support.published import node_program
+from support import published
 
 EXPECTED = Path(__file__).parents[2] / "conformance" / "expected-failures.yaml"
 TIMEOUT_S = 100
-_SUITE = "@modelcontextprotocol/conformance/dist/index.js"
 _RESULT = re.compile(r"server-(?P<scenario>.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
 
 
@@ -59,7 +58,7 @@ async def run(url: str, revision: str, directory: Path) -> Verdicts:
     """Everything that the suite knows for a revision of the protocol, the scenarios that it does not score included."""
     arguments = ["server", "--url", url, "--requirements", revision, "--output-dir", str(directory)]
     suite = await asyncio.create_subprocess_exec(
-        *node_program(_SUITE), *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL
+        *published.conformance_suite(), *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL
     )
     try:
         async with asyncio.timeout(TIMEOUT_S):
