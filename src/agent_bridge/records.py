@@ -164,7 +164,7 @@ class Run:
 
     @property
     def pending(self) -> list[Approval]:
-        return [approval for approval in self.approvals if approval.decision is None]
+        return [approval for approval in self.approvals if approval.decision is None and not self.ended]
 
     @property
     def open_step(self) -> Step | None:
