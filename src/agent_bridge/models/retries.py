@@ -1,0 +1,30 @@
+"""Whether a failed call is made again, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import SystemRandom
+
+from agent_bridge.models.failures import Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retries:
+    most: int = 2
+    first_wait_s: float = 0.5
+    longest_wait_s: float = 30
+    jitter: Callable[[], float] = SystemRandom().random
+    """A number from 0 to 1, so that callers who failed together do not come back together."""
+
+    def wait_s(self, failure: Failure, failures: int) -> float | None:
+        """How long to wait after this many failures; `None` to give up.
+
+        Never less than the provider asks for: where that is too long, the caller is told instead.
+        """
+        if failures > self.most or not failure.may_be_repeated:
+            return None
+        if failure.retry_after_s is not None:
+            wait_s = failure.retry_after_s * (1 + self.jitter() / 10)
+            return wait_s if failure.retry_after_s <= self.longest_wait_s else None
+        return min(self.first_wait_s * 2 ** (failures - 1) * (0.5 + self.jitter() / 2), self.longest_wait_s)

@@ -1,0 +1,117 @@
+"""The providers that the bridge promises to work with, and how each is pointed at the fake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from agent_bridge.config.schema import ModelAlias
+from agent_bridge.messages import Usage
+from support.providers.script import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, REASONING_TOKENS
+
+KEY = "canary-6c1f0e9a-never-shown"
+"""The secret of every provider; it must never come back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderRow:
+    """What differs between providers. Everything else must be the same for all of them."""
+
+    name: str
+    environ: Callable[[str], Mapping[str, str]]
+    """The environment that reaches the fake at this address."""
+    alias: Callable[[str], ModelAlias]
+    """Its entry under `models`, for the fake at this address."""
+    usage: Usage
+    has_thinking: bool = True
+    signs_thinking: bool = False
+    has_call_ids: bool = True
+    writes_arguments: bool = True
+    """Arguments are text that may be malformed, not objects."""
+    says_when_finished: bool = True
+    """Its backend can tell a stream that ended from one that was finished."""
+    headers: Mapping[str, str]
+    """What the request must be authorised with."""
+
+
+_EVERYTHING = Usage(
+    input_tokens=INPUT_TOKENS,
+    output_tokens=OUTPUT_TOKENS,
+    cached_tokens=CACHED_TOKENS,
+    reasoning_tokens=REASONING_TOKENS,
+)
+_NO_REASONING = replace(_EVERYTHING, reasoning_tokens=None)
+"""What is left where the wire does not count reasoning."""
+_TOKENS_ONLY = Usage(input_tokens=INPUT_TOKENS, output_tokens=OUTPUT_TOKENS)
+_BEARER = {"authorization": f"Bearer {KEY}"}
+
+ROWS = (
+    ProviderRow(
+        name="openai",
+        alias=lambda _: ModelAlias(model="openai/scripted"),
+        environ=lambda url: {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{url}/v1"},
+        usage=_EVERYTHING,
+        headers=_BEARER,
+    ),
+    ProviderRow(
+        name="compatible",
+        alias=lambda url: ModelAlias(model="hosted_vllm/scripted", api_base=f"{url}/v1", api_key="${VLLM_KEY}"),
+        environ=lambda _: {"VLLM_KEY": KEY},
+        usage=_EVERYTHING,
+        headers=_BEARER,
+    ),
+    ProviderRow(
+        name="azure",
+        alias=lambda _: ModelAlias(model="azure/scripted"),
+        environ=lambda url: {
+            "AZURE_OPENAI_API_KEY": KEY,
+            "AZURE_OPENAI_ENDPOINT": url,
+            "AZURE_OPENAI_API_VERSION": "2024-10-21",
+        },
+        usage=_EVERYTHING,
+        headers={"api-key": KEY},
+    ),
+    ProviderRow(
+        name="anthropic",
+        alias=lambda _: ModelAlias(model="anthropic/scripted"),
+        environ=lambda url: {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": url},
+        usage=_NO_REASONING,
+        signs_thinking=True,
+        headers={"x-api-key": KEY},
+    ),
+    ProviderRow(
+        name="bedrock",
+        alias=lambda _: ModelAlias(model="bedrock/converse/anthropic.scripted", api_key=KEY),
+        environ=lambda url: {"AWS_BEDROCK_REGION": "us-east-1", "AWS_BEDROCK_RUNTIME_ENDPOINT": url},
+        usage=_NO_REASONING,
+        signs_thinking=True,
+        headers=_BEARER,
+    ),
+    ProviderRow(
+        name="watsonx",
+        alias=lambda _: ModelAlias(model="watsonx/scripted/model"),
+        environ=lambda url: {"WATSONX_APIKEY": KEY, "WATSONX_URL": url, "WATSONX_PROJECT_ID": "project"},
+        usage=_TOKENS_ONLY,
+        has_thinking=False,
+        headers={"authorization": "Bearer exchanged-token"},
+    ),
+    ProviderRow(
+        name="ollama",
+        alias=lambda _: ModelAlias(model="ollama_chat/scripted"),
+        environ=lambda url: {"OLLAMA_BASE_URL": url},
+        usage=_TOKENS_ONLY,
+        has_call_ids=False,
+        writes_arguments=False,
+        headers={},
+    ),
+    ProviderRow(
+        name="gemini",
+        alias=lambda _: ModelAlias(model="gemini/scripted"),
+        environ=lambda url: {"GEMINI_API_KEY": KEY, "GEMINI_API_BASE": url},
+        usage=_EVERYTHING,
+        has_call_ids=False,
+        writes_arguments=False,
+        says_when_finished=False,  # LiteLLM reports every chunk of Gemini as finished
+        headers={"x-goog-api-key": KEY},
+    ),
+)
