@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -112,6 +113,48 @@ async def test_what_a_killed_process_had_stored_is_there_and_nothing_is_half_wri
         assert {run_id: n for run_id, n in newest.items() if len(runs[run_id].steps) < int(n)} == {}
         remembered = [str(turn[0].get("content")) for turn in await store.history(session_id)]
         assert remembered == [run.run_id for run in reversed(runs.values()) if run.ended]
+
+
+ENDLESS = "SELECT count(*) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n)"
+
+
+@pytest.mark.parametrize(
+    ("moment", "stored"),
+    [
+        ('UPDATE OF body ON runs WHEN NEW.body LIKE \'%"response":"5"%\'', 4),
+        ("INSERT ON steps WHEN NEW.n = 4", 4),
+        ("INSERT ON results WHEN NEW.call_id = 'call_5'", 4),
+        ("INSERT ON events WHEN NEW.first_seq = 5", 4),
+        ("INSERT ON turns", 6),
+    ],
+)
+async def test_a_process_killed_in_the_middle_of_a_write_leaves_nothing_of_it(
+    start: StartWriter, path: Path, moment: str, stored: int
+) -> None:
+    """A trigger holds the writer at that moment, for as long as it lives."""
+    async with open_store(f"sqlite:///{path}", KEPT) as store:
+        session = a_session()
+        await store.add_session(session)
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as database:
+            database.execute(f"CREATE TRIGGER hold AFTER {moment} BEGIN {ENDLESS}; END")
+            writer = start("write", session_id=session.session_id, count=7)
+            assert heard(writer, 1 + stored)[-1].endswith(f" {stored}")
+            wait_until_it_writes(database)
+            writer.kill()
+            writer.wait()
+            database.execute("DROP TRIGGER hold")
+        [run] = await store.runs("ada", session.session_id)
+        assert len(run.steps) == stored
+        await assert_whole(store, run)
+        assert await store.history(session.session_id) == []
+
+
+def wait_until_it_writes(database: sqlite3.Connection) -> None:
+    """Returns when another process has the right to write, and so is in the middle of a transaction."""
+    with contextlib.suppress(sqlite3.OperationalError):
+        while True:
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("ROLLBACK")
 
 
 async def assert_whole(store: Store, run: Run) -> None:

@@ -191,10 +191,20 @@ async def test_a_run_whose_owner_is_alive_is_only_taken_by_force(store: Store) -
 @pytest.mark.parametrize("status", sorted(ENDED))
 async def test_a_run_that_has_ended_is_never_taken(store: Store, clock: Clock, status: RunStatus) -> None:
     work = await at_work(store)
-    await store.finish(replace(work.run, status=status), a_turn(), [])
+    ended = replace(work.run, status=status)
+    await store.finish(ended, a_turn(), [])
     clock.advance(30)
     assert await store.orphans() == []
+    assert await store.adopt(ended, lease_s=30, force=True) is None
+
+
+async def test_a_run_that_moved_on_since_it_was_read_is_not_taken(store: Store) -> None:
+    work = await at_work(store)
+    waiting = replace(work.run, status="input_required")
+    await store.save(waiting)
     assert await store.adopt(work.run, lease_s=30, force=True) is None
+    outcomes = await asyncio.gather(*[store.adopt(waiting, lease_s=30, force=True) for _ in range(5)])
+    assert [outcome for outcome in outcomes if outcome] == [replace(waiting, fence=2)]
 
 
 async def superseded(store: Store, clock: Clock) -> tuple[Opened, Run, Run]:

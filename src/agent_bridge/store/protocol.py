@@ -115,9 +115,9 @@ class Store(Protocol):
     async def adopt(self, run: Run, *, lease_s: float, force: bool = False) -> Run | None:
         """Takes over an orphan and its session's turn, with a new fence, and returns it as it is stored.
 
-        `None` where another was faster, where the run's status is not the one given any more, where it has ended, or
-        where another run has the turn. With `force` it is
-        taken also from an owner that is alive, which then loses its lease, and without the turn if need be.
+        `None` where another was faster, where its status is no longer the one given, where it has ended, or where
+        another run has the turn. With `force` it is taken also from an owner that is alive, which then loses its lease,
+        and without the turn if need be.
         """
         ...
 

@@ -34,8 +34,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (session_id, n)
         )
         """,
-        # A run outlives its session, so it does not reference it. `expires_at` has no index, which every save would have
-        # to move; a sweep reads the whole table instead.
+        # A run outlives its session, so it does not reference it. `expires_at` has no index, because every save would
+        # have to move its entry; a sweep reads the whole table instead.
         """
         CREATE TABLE runs (
             run_id TEXT PRIMARY KEY,
