@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
+from agent_bridge import __version__
+from agent_bridge.api.identity import Authenticator, open_authenticator
+from agent_bridge.api.mcp import environment
+from agent_bridge.api.stopping import on_signals
 from agent_bridge.bridge import Bridge, Changes
 from agent_bridge.bridge import Models as ModelSource
 from agent_bridge.builtin import BUILTINS
@@ -13,6 +19,11 @@ from agent_bridge.models import Models
 from agent_bridge.runs import Equip, Runs
 from agent_bridge.store import open_store
 from agent_bridge.upstream import Upstreams
+
+if TYPE_CHECKING:
+    from fastmcp import FastMCP
+
+log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -23,6 +34,7 @@ async def open_bridge(
 
     `adopt_orphans` also continues what processes that stopped have left in the store.
     """
+    environment.prepare()
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(config.store_url(), config.settings))
         if models is None:
@@ -36,6 +48,40 @@ async def open_bridge(
         runs = await stack.enter_async_context(Runs(store, equip, config.settings, on_change=changes.tell_run))
         if adopt_orphans:
             runs.adopt_orphans()
-        yield Bridge(
-            config, store=store, models=models, upstreams=upstreams, equip=equip, runs=runs, changes=changes
-        )
+        yield Bridge(config, store=store, models=models, upstreams=upstreams, equip=equip, runs=runs, changes=changes)
+
+
+async def serve_stdio(config: Config) -> None:
+    """Speaks MCP with the host that started this process, until it leaves or the process is told to end."""
+    environment.prepare()
+    from agent_bridge.api.mcp.stdio import claim, serve_stdio
+
+    wire = claim()
+    with on_signals() as stopping:
+        async with open_bridge(config, adopt_orphans=True) as bridge:
+            await serve_stdio(_mcp(bridge, config), wire, stopping)
+
+
+async def serve_http(config: Config, *, host: str, port: int, allow_unauthenticated: bool = False) -> None:
+    """Serves every HTTP door until the process is told to end. Raises `ConfigInvalid` where it may not listen there."""
+    environment.prepare()
+    from agent_bridge.api.mcp.http import serve_http
+
+    authenticator = open_authenticator(config.auth, config.environ)
+    with on_signals() as stopping:
+        async with open_bridge(config, adopt_orphans=True) as bridge:
+            await serve_http(
+                _mcp(bridge, config, authenticator),
+                host=host,
+                port=port,
+                stopping=stopping,
+                allow_unauthenticated=allow_unauthenticated,
+                on_listening=lambda address: log.info("MCP at %s", address),
+            )
+
+
+def _mcp(bridge: Bridge, config: Config, authenticator: Authenticator | None = None) -> FastMCP[Any]:
+    from agent_bridge.api.mcp.server import build
+
+    as_tools = {name: server.description for name, server in config.servers.items() if server.as_tool and server.active}
+    return build(bridge, as_tools=as_tools, version=__version__, authenticator=authenticator)

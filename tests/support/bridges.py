@@ -12,6 +12,7 @@ from agent_bridge.config.schema import Server, ToolFilter, Upstream
 from agent_bridge.records import LOCAL, Principal
 from agent_bridge.runs import Equip, Runs
 from agent_bridge.store import Store, open_store
+from agent_bridge.upstream import UpstreamReport
 from agent_bridge.views import RunView, ServerState
 from support.scripted import LocalTools, ScriptedModel, ScriptedModels
 
@@ -43,9 +44,14 @@ class LocalUpstreams:
         del names, filter, narrow, extra
         return self.tools
 
-    def state(self, names: Sequence[str]) -> tuple[ServerState, int | None]:
-        del names
+    def state(self, names: Sequence[str], *, filter: ToolFilter | None = None) -> tuple[ServerState, int | None]:
+        del names, filter
         return "ready", len(self.tools.definitions.tools)
+
+    async def check(self, name: str) -> UpstreamReport:
+        return UpstreamReport(
+            name=name, transport="builtin", tool_count=len(self.tools.definitions.tools), latency_ms=0
+        )
 
     def needs_token(self, name: str) -> bool:
         del name

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 
-from agent_bridge.bridge import readings
+from agent_bridge.bridge import checks, readings
 from agent_bridge.bridge.changes import Change, Changes, OnChange
 from agent_bridge.bridge.requests import ChatRequest, ConnectRequest
 from agent_bridge.bridge.sessions import Sessions
@@ -22,6 +22,7 @@ from agent_bridge.runs import Equip, Runs, notices_of
 from agent_bridge.store import Store
 from agent_bridge.tools import JsonObject
 from agent_bridge.views import (
+    CheckView,
     ConnectionView,
     DisconnectView,
     ModelsView,
@@ -73,6 +74,13 @@ class Bridge:
         who.require("read")
         models = self._models.rows(provider, query)
         return ModelsView(models=models, count=len(models))
+
+    async def check(self, who: Principal) -> CheckView:
+        """Whether everything that is configured works. Reaches every upstream."""
+        who.require("admin")
+        return await checks.check(
+            self._config, store=self._store, models=self._models, upstreams=self._upstreams, principal=who.id
+        )
 
     def config(self, who: Principal) -> JsonObject:
         """The configuration without its secrets."""
@@ -206,7 +214,7 @@ class Bridge:
 
     def _server_view(self, name: str) -> ServerView:
         server = self._config.servers[name]
-        state, tool_count = self._upstreams.state(server.upstreams)
+        state, tool_count = self._upstreams.state(server.upstreams, filter=server.tools)
         return ServerView(
             name=name,
             title=server.title or name,

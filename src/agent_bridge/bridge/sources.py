@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from agent_bridge.agent import Model
+from agent_bridge.config.schema import ToolFilter
+from agent_bridge.records import Notice
 from agent_bridge.views import ModelView, ServerState
 
 
@@ -32,11 +34,32 @@ class Models(Protocol):
         ...
 
 
-class Upstreams(Protocol):
-    """What is known of the upstreams without reaching them."""
+class UpstreamReport(Protocol):
+    """What was found when an upstream was reached, or why it could not be."""
 
-    def state(self, names: Sequence[str]) -> tuple[ServerState, int | None]:
-        """How they are, and how many tools they have together, where that is known."""
+    @property
+    def name(self) -> str: ...
+    @property
+    def transport(self) -> str: ...
+    @property
+    def tool_count(self) -> int | None: ...
+    @property
+    def protocol_version(self) -> str | None: ...
+    @property
+    def latency_ms(self) -> int | None: ...
+    @property
+    def problem(self) -> Notice | None: ...
+
+
+class Upstreams(Protocol):
+    """What is known of the upstreams."""
+
+    def state(self, names: Sequence[str], *, filter: ToolFilter | None = None) -> tuple[ServerState, int | None]:
+        """How they are, and how many tools they have together, where that is known. Reaches nothing."""
+        ...
+
+    async def check(self, name: str) -> UpstreamReport:
+        """Reaches the upstream."""
         ...
 
     def needs_token(self, name: str) -> bool: ...
