@@ -18,6 +18,9 @@ from agent_bridge.terminal import manual
 from agent_bridge.terminal.flags import Flags, Parser, one_of, port
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from agent_bridge.bridge import Bridge
     from agent_bridge.config import Config
 
 Options = argparse.Namespace
@@ -40,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from agent_bridge.terminal.failures import guarded
     from agent_bridge.terminal.logs import start_logging
 
-    start_logging(options.log_level)
+    start_logging(options.log_level, tracebacks=options.run is _serve or options.log_level == "debug")
     return guarded(lambda: options.run(options, os.environ), as_json=_is_for_programs(options))
 
 
@@ -131,18 +134,18 @@ def _ask(options: Options, environ: Environ) -> int:
         session_id=options.session or "",
         form=form,
     )
-    return ask(question, _config(options, environ), environ)
+    return ask(question, _bridge(options, environ), environ)
 
 
 def _chat(options: Options, environ: Environ) -> int:
     from agent_bridge.terminal.chat import chat
 
     return chat(
+        _bridge(options, environ),
+        environ,
         server=options.server or "",
         model=options.model or "",
         session_id=options.session or "",
-        config=_config(options, environ),
-        environ=environ,
     )
 
 
@@ -163,20 +166,20 @@ def _check(options: Options, environ: Environ) -> int:
 
     if options.schema:
         return schema()
-    return check(lambda: _config(options, environ), environ, as_json=options.json)
+    return check(lambda: _bridge(options, environ), environ, as_json=options.json)
 
 
 def _servers(options: Options, environ: Environ) -> int:
     from agent_bridge.terminal.listing import servers
 
-    return servers(_config(options, environ), environ, as_json=options.json)
+    return servers(_bridge(options, environ), environ, as_json=options.json)
 
 
 def _models(options: Options, environ: Environ) -> int:
     from agent_bridge.terminal.listing import models
 
     return models(
-        _config(options, environ),
+        _bridge(options, environ),
         environ,
         provider=options.provider or "",
         query=options.query or "",
@@ -195,6 +198,13 @@ def _install(options: Options, environ: Environ) -> int:
         print_only=options.print,
     )
     return install(wish, _config(options, environ), environ)
+
+
+def _bridge(options: Options, environ: Environ) -> AbstractAsyncContextManager[Bridge]:
+    """Not open yet. Raises what is wrong with the configuration."""
+    from agent_bridge.app import open_bridge
+
+    return open_bridge(_config(options, environ))
 
 
 def _config(options: Options, environ: Environ) -> Config:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal
 
-from agent_bridge.app import open_bridge
-from agent_bridge.bridge import ChatRequest
-from agent_bridge.config import Config
+from agent_bridge.bridge import Bridge, ChatRequest
 from agent_bridge.terminal import exits
 from agent_bridge.terminal.interrupts import Interrupts, run
 from agent_bridge.terminal.machine import EventLines, RunObject
@@ -39,7 +38,7 @@ class Question:
     form: Form = "text"
 
 
-def ask(question: Question, config: Config, environ: Mapping[str, str]) -> int:
+def ask(question: Question, opening: AbstractAsyncContextManager[Bridge], environ: Mapping[str, str]) -> int:
     """The exit code. Raises `BridgeError` where there is no run, and `BrokenPipeError` where nobody reads it."""
     request = ChatRequest(
         message=_message(question.words),
@@ -50,11 +49,16 @@ def ask(question: Question, config: Config, environ: Mapping[str, str]) -> int:
     err = Screen.over(sys.stderr, environ)
     spinner = Spinner(err)
     page = Page(Screen.over(sys.stdout, environ), err, spinner)
-    return run(lambda interrupts: _ask(request, question.form, config, page, spinner, interrupts))
+    return run(lambda interrupts: _ask(request, question.form, opening, page, spinner, interrupts))
 
 
 async def _ask(
-    request: ChatRequest, form: Form, config: Config, page: Page, spinner: Spinner, interrupts: Interrupts
+    request: ChatRequest,
+    form: Form,
+    opening: AbstractAsyncContextManager[Bridge],
+    page: Page,
+    spinner: Spinner,
+    interrupts: Interrupts,
 ) -> int:
     cancel = asyncio.Event()
 
@@ -65,7 +69,7 @@ async def _ask(
     async with spinner.turning():
         if form in _FOR_PEOPLE:
             page.connecting()
-        async with open_bridge(config) as bridge:
+        async with opening as bridge:
             with interrupts.giving_up(give_up):
                 view = await take_turn(bridge, request, _follower(form, page), cancel)
     _say_how_it_ended(view, form, page)

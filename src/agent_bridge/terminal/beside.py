@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from agent_bridge.app import open_bridge
 from agent_bridge.bridge import Bridge, ChatRequest
-from agent_bridge.config import Config
 from agent_bridge.terminal import exits
 from agent_bridge.terminal.interrupts import exit_on_termination, leave_within
 from agent_bridge.terminal.page import Page
@@ -31,11 +29,11 @@ _LOOK_S = 0.2
 
 
 @contextmanager
-def bridge_beside(config: Config, page: Page, spinner: Spinner) -> Generator[Beside]:
+def bridge_beside(opening: AbstractAsyncContextManager[Bridge], page: Page, spinner: Spinner) -> Generator[Beside]:
     with (
         exit_on_termination(),
         start_blocking_portal("asyncio") as portal,
-        portal.wrap_async_context_manager(open_bridge(config)) as bridge,
+        portal.wrap_async_context_manager(opening) as bridge,
     ):
         yield Beside(portal, bridge, page, spinner)
 

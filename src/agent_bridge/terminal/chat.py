@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 
 from agent_bridge import __version__
-from agent_bridge.bridge import ChatRequest, ConnectRequest
-from agent_bridge.config import Config
+from agent_bridge.bridge import Bridge, ChatRequest, ConnectRequest
 from agent_bridge.errors import BridgeError
 from agent_bridge.records import LOCAL
 from agent_bridge.terminal import exits
@@ -32,13 +32,20 @@ Anything else is a message. A line that ends in \\ goes on in the next. Ctrl-C c
 _COMMAND = re.compile(r"/(?P<name>[a-z]+)(?:\s+(?P<rest>.*))?", re.DOTALL)
 
 
-def chat(*, server: str, model: str, session_id: str, config: Config, environ: Mapping[str, str]) -> int:
+def chat(
+    opening: AbstractAsyncContextManager[Bridge],
+    environ: Mapping[str, str],
+    *,
+    server: str = "",
+    model: str = "",
+    session_id: str = "",
+) -> int:
     """Until the person leaves; from a file or pipe until its end, with the exit code of what failed last."""
     err = Screen.over(sys.stderr, environ)
     spinner = Spinner(err)
     page = Page(Screen.over(sys.stdout, environ), err, spinner)
     prompt = Prompt(page.out, "> ")
-    with bridge_beside(config, page, spinner) as bridge:
+    with bridge_beside(opening, page, spinner) as bridge:
         conversation = Conversation(bridge, page, prompt)
         conversation.begin(server=server, model=model, session_id=session_id)
         conversation.hold()

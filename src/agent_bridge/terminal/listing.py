@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
-from agent_bridge.app import open_bridge
 from agent_bridge.bridge import Bridge
-from agent_bridge.config import Config
 from agent_bridge.config.json_schema import json_schema
 from agent_bridge.errors import ConfigInvalid
 from agent_bridge.records import LOCAL
@@ -22,29 +21,30 @@ from agent_bridge.terminal.tables import show_checks, show_models, show_servers
 from agent_bridge.views import CheckRow, CheckView, ModelsView, ServersView
 
 View = TypeVar("View", ServersView, ModelsView, CheckView)
+Opening = AbstractAsyncContextManager[Bridge]
 Show = Callable[[View, Screen], None]
 
 
-def servers(config: Config, environ: Mapping[str, str], *, as_json: bool) -> int:
+def servers(opening: Opening, environ: Mapping[str, str], *, as_json: bool) -> int:
     show: Show[ServersView] = write_view if as_json else show_servers
-    return _look(config, environ, lambda bridge: bridge.list_servers(LOCAL), show)
+    return _look(opening, environ, lambda bridge: bridge.list_servers(LOCAL), show)
 
 
-def models(config: Config, environ: Mapping[str, str], *, provider: str, query: str, as_json: bool) -> int:
+def models(opening: Opening, environ: Mapping[str, str], *, provider: str, query: str, as_json: bool) -> int:
     show: Show[ModelsView] = write_view if as_json else show_models
-    return _look(config, environ, lambda bridge: bridge.list_models(LOCAL, provider=provider, query=query), show)
+    return _look(opening, environ, lambda bridge: bridge.list_models(LOCAL, provider=provider, query=query), show)
 
 
-def check(load: Callable[[], Config], environ: Mapping[str, str], *, as_json: bool) -> int:
+def check(opens: Callable[[], Opening], environ: Mapping[str, str], *, as_json: bool) -> int:
     """A configuration that cannot be read is one more thing that is broken, and told as such."""
     show: Show[CheckView] = write_view if as_json else show_checks
     try:
-        config = load()
+        opening = opens()
     except ConfigInvalid as error:
         rows = [CheckRow(kind="configuration", name="", ok=False, detail=problem) for problem in error.problems]
         show(CheckView(ok=False, checks=rows), Screen.over(sys.stdout, environ))
         return exits.FAILED
-    return _look(config, environ, lambda bridge: bridge.check(LOCAL), show)
+    return _look(opening, environ, lambda bridge: bridge.check(LOCAL), show)
 
 
 def schema() -> int:
@@ -53,7 +53,7 @@ def schema() -> int:
 
 
 def _look(
-    config: Config,
+    opening: Opening,
     environ: Mapping[str, str],
     look: Callable[[Bridge], Awaitable[View]],
     show: Show[View],
@@ -64,7 +64,7 @@ def _look(
     async def command(_interrupts: Interrupts) -> int:
         async with spinner.turning():
             spinner.say("looking…")
-            async with open_bridge(config) as bridge:
+            async with opening as bridge:
                 view = await look(bridge)
         show(view, Screen.over(sys.stdout, environ))
         return exits.FAILED if isinstance(view, CheckView) and not view.ok else exits.OK

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import logging
 import sys
+from types import TracebackType
 
+ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 _CHATTY = ("asyncio", "httpx", "httpx2", "httpcore", "LiteLLM", "mcp", "fastmcp")
 """Libraries whose everyday remarks are theirs, and whose debug log holds whole messages, secrets included."""
 
 
-def start_logging(level: str) -> None:
+class _Formatter(logging.Formatter):
+    def __init__(self, *, tracebacks: bool) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self._tracebacks = tracebacks
+
+    def formatException(self, ei: ExceptionInfo) -> str:  # noqa: N802 the name is the library's
+        return super().formatException(ei) if self._tracebacks else f"({ei[0].__name__ if ei[0] else 'no exception'})"
+
+
+def start_logging(level: str, *, tracebacks: bool) -> None:
+    """`tracebacks` are for an operator who reads a log, and not for a person who waits for an answer."""
     chosen = logging.getLevelNamesMapping()[level.upper()]
-    logging.basicConfig(stream=sys.stderr, level=chosen, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter(tracebacks=tracebacks))
+    logging.basicConfig(level=chosen, handlers=[handler])
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(chosen, logging.WARNING))

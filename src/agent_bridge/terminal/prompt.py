@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib import import_module
 
 from agent_bridge.terminal.screen import Screen
+
+_LISTEN_S = 0.2
 
 
 class Prompt:
@@ -23,12 +28,31 @@ class Prompt:
         if not self.interactive:
             return sys.stdin.readline() or None
         try:
-            line = input(self._text)
-            while line.endswith("\\"):
-                line = line[:-1] + "\n" + input(self._more)
+            with _signals_heard():
+                line = input(self._text)
+                while line.endswith("\\"):
+                    line = line[:-1] + "\n" + input(self._more)
         except EOFError:
             return None
         return line
+
+
+@contextmanager
+def _signals_heard() -> Generator[None]:
+    """A signal that comes just before readline begins to wait is heard with the next key only, or with the next signal.
+
+    So there is a next signal soon, which means nothing.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, lambda _number, _frame: None)
+    signal.setitimer(signal.ITIMER_REAL, _LISTEN_S, _LISTEN_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _uncounted(painted: str) -> str:

@@ -1,0 +1,71 @@
+"""`ask` and `chat` as a process of its own, with a scripted model: `python scripted_command.py PLAY COMMAND [FLAG …]`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Mapping
+
+from agent_bridge.agent import Progress
+from agent_bridge.cli import parse
+from agent_bridge.config.schema import Limits, Server
+from agent_bridge.errors import BridgeError, ModelError
+from agent_bridge.terminal.ask import Question, ask
+from agent_bridge.terminal.chat import chat
+from agent_bridge.terminal.failures import guarded
+from support.bridges import scripted_bridge
+from support.scripted import LocalTools, Says, ScriptedModel
+
+
+async def look_up(word: str) -> str:
+    return f"{word} is a word"
+
+
+async def slow_wait(progress: Progress) -> str:
+    progress(1, 2, "half way")
+    await asyncio.Event().wait()
+    return "never"
+
+
+async def stuck() -> None:
+    await asyncio.Event().wait()
+
+
+PLAYS: Mapping[str, list[Says | BridgeError]] = {
+    "tools": [
+        Says(
+            thinking="Two words.",
+            text=("Let me ", "look."),
+            calls=[("look_up", {"word": "one"}), ("look_up", {"word": "two"})],
+        ),
+        Says(text=("Both ", "are words.")),
+        Says(text=("Still here.",)),
+    ],
+    "slow tool": [Says(text=("I wait.",), calls=[("slow_wait", {})]), Says(text=("Here again.",))],
+    "stuck model": [Says(text=("It is",), then=stuck), Says(text=("Here again.",))],
+    "failing model": [ModelError("The model broke down. Try again."), Says(text=("Here again.",))],
+    "endless": [Says(calls=[("look_up", {"word": str(number)})], text=("Again.",)) for number in range(10)],
+    "flood": [Says(text=["word " * 100] * 2000)],
+}
+
+
+def main(play: str, *arguments: str) -> int:
+    options = parse(arguments, os.environ)
+    servers = {"assistant": Server(upstreams=("local",), limits=Limits(max_steps=3))}
+    tools = LocalTools({"look_up": look_up, "slow_wait": slow_wait})
+    opening = scripted_bridge(ScriptedModel(*PLAYS[play]), tools, servers=servers)
+
+    def run_ask() -> int:
+        form = "json" if options.json else "events" if options.events else "text"
+        return ask(Question(words=options.words, form=form), opening, os.environ)
+
+    def run_chat() -> int:
+        return chat(opening, os.environ, session_id=options.session or "")
+
+    command: Callable[[], int] = run_ask if arguments[0] == "ask" else run_chat
+    return guarded(command, as_json=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
