@@ -1,0 +1,1 @@
+"""The MCP door, for both protocol eras, over stdio and streamable HTTP. `server.build` puts it together."""

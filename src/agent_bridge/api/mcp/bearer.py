@@ -1,0 +1,42 @@
+"""Bearer tokens in FastMCP's hands: which requests pass, and who a request that passed is from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from fastmcp.server.auth import AccessToken, TokenVerifier
+from fastmcp.server.dependencies import get_access_token
+
+from agent_bridge.config.schema import Scope
+from agent_bridge.errors import Unauthenticated
+from agent_bridge.records import LOCAL, Principal
+
+if TYPE_CHECKING:
+    from agent_bridge.api.identity import Authenticator
+
+
+class BearerVerifier(TokenVerifier):
+    """Guards the endpoint in both eras. The SDK binds a handshake-era session to the principal that opened it."""
+
+    def __init__(self, authenticator: Authenticator) -> None:
+        super().__init__()
+        self._authenticator = authenticator
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        who = await self._authenticator.principal(token)
+        if who is None:
+            return None
+        return AccessToken(token=token, client_id=who.id, subject=who.id, scopes=sorted(who.scopes))
+
+
+def caller(authenticator: Authenticator | None) -> Callable[[], Principal]:
+    """Who the request that is being served is from. Raises `Unauthenticated`."""
+    return _bearer if authenticator else lambda: LOCAL
+
+
+def _bearer() -> Principal:
+    token = get_access_token()
+    if token is None:
+        raise Unauthenticated("This bridge wants a bearer token. Send one that it knows.")
+    return Principal(token.client_id, cast(frozenset[Scope], frozenset(token.scopes)))

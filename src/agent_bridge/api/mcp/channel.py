@@ -1,0 +1,89 @@
+"""What the caller of one request can hear, and how it is said."""
+
+from __future__ import annotations
+
+import mcp_types
+from fastmcp.server.dependencies import get_context
+from mcp.server.session import ServerSession
+from pydantic import BaseModel
+
+from agent_bridge.api.mcp import compat, fitting
+from agent_bridge.api.mcp.notification import EVENT_KEY, IDENTIFIER, EventNotification
+from agent_bridge.tools import JsonObject
+
+ProgressToken = str | int
+
+
+class Channel:
+    """The way back to the caller of one request. Every send waits for the caller's socket."""
+
+    def __init__(
+        self,
+        session: ServerSession,
+        request_id: mcp_types.RequestId,
+        *,
+        progress_token: ProgressToken | None,
+        hears_events: bool,
+    ) -> None:
+        self._session = session
+        self._request_id = request_id
+        self._progress_token = progress_token
+        self._progress = 0
+        self.hears_events = hears_events
+
+    @property
+    def hears_progress(self) -> bool:
+        return self._progress_token is not None
+
+    @property
+    def hears_anything(self) -> bool:
+        return self.hears_progress or self.hears_events
+
+    async def progress(self, message: str, event: JsonObject | None = None) -> None:
+        """One more step of progress, in a sentence."""
+        if self._progress_token is None:
+            return
+        self._progress += 1
+        params = mcp_types.ProgressNotificationParams(
+            progress_token=self._progress_token,
+            progress=self._progress,
+            message=message,
+            _meta=None if event is None else {EVENT_KEY: fitting.notified(event, fitting.IN_PROGRESS)},
+        )
+        await self._send(mcp_types.ProgressNotification(params=params))
+
+    async def event(self, event: JsonObject) -> None:
+        """One event as it is, to a caller that hears events."""
+        if self.hears_events:
+            await self._send(EventNotification(params=fitting.notified(event, fitting.IN_EVENT)))
+
+    async def _send(self, notification: BaseModel) -> None:
+        await self._session.send_notification(compat.typed(notification), related_request_id=self._request_id)
+
+
+def current(*, hears_events: bool | None = None) -> Channel:
+    """The channel of the request that is being served.
+
+    It hears events if its client declares the extension, unless that is decided here.
+    """
+    request = get_context().request_context
+    if request is None or request.request_id is None:
+        raise RuntimeError("There is no request to answer.")
+    token: object = (request.meta or {}).get("progressToken")
+    return Channel(
+        request.session,
+        request.request_id,
+        progress_token=token if isinstance(token, str | int) and not isinstance(token, bool) else None,
+        hears_events=_declares_events(request.session) if hears_events is None else hears_events,
+    )
+
+
+def _declares_events(session: ServerSession) -> bool:
+    capabilities = session.client_capabilities
+    return capabilities is not None and IDENTIFIER in (capabilities.extensions or {})
+
+
+def client_name() -> str:
+    """How the client of this request calls itself; empty where it does not say."""
+    client = get_context().session.client_params
+    return client.client_info.name if client else ""

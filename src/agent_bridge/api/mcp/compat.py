@@ -1,0 +1,92 @@
+# pyright: basic, reportPrivateUsage=false
+# FastMCP and the SDK keep these names private, so there is nothing to check them against.
+"""Every private name of FastMCP and the MCP SDK that the door touches, each with its reason.
+
+`tests/api/test_mcp_compat.py` pins the versions they were read in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+import mcp_types
+from fastmcp import FastMCP
+from mcp.server.context import ServerRequestContext
+from mcp.server.session import ServerSession
+from mcp.server.stdio import stdio_server
+from pydantic import BaseModel
+
+Handler = Callable[[ServerRequestContext[Any, Any], Any], Awaitable[BaseModel]]
+
+
+class _NothingStored:
+    """A session state without state.
+
+    FastMCP looks up per-session visibility rules at every request, and for that imports key_value and beartype (150 to
+    270 ms) at the first. We hide no components per session: whatever is looked up is not there.
+    """
+
+    async def get(self, key: str) -> None:
+        return None
+
+
+class Server(FastMCP[Any]):
+    """FastMCP without session state."""
+
+    @property
+    def _state_store(self) -> Any:
+        return _NothingStored()
+
+
+def on_request(server: FastMCP[Any], method: str, params: type[BaseModel], handler: Handler) -> None:
+    """Serves a method of the protocol that FastMCP leaves out: `subscriptions/listen`, `resources/subscribe`."""
+    server._mcp_server.add_request_handler(method, params, handler)
+
+
+async def answer_schema_lookups(server: FastMCP[Any]) -> None:
+    """Lets the SDK look a tool's input schema up; otherwise it lists all tools at every modern HTTP call (2.3)."""
+    schemas = {tool.name: tool.parameters for tool in await server.list_tools(run_middleware=False)}
+    server._mcp_server.get_tool_input_schema = schemas.get
+
+
+def lifespan(server: FastMCP[Any]) -> AbstractAsyncContextManager[None]:
+    """The server's lifespan, for an entry of our own. The nested one that the SDK enters is counted, not repeated."""
+    return server._lifespan_manager()
+
+
+def of_connection(session: ServerSession) -> dict[str, Any]:
+    """What is remembered of a handshake-era connection while it lasts; the session is a view of one request."""
+    return session._connection.state
+
+
+def when_connection_ends(session: ServerSession, call: Callable[[], None]) -> None:
+    """Calls when the client of a handshake-era connection is gone."""
+    session._connection.exit_stack.callback(call)
+
+
+class Lines(Protocol):
+    def __aiter__(self) -> AsyncIterator[str]: ...
+
+
+class Sink(Protocol):
+    async def write(self, text: str) -> object: ...
+
+    async def flush(self) -> object: ...
+
+
+async def serve_lines(server: FastMCP[Any], lines: Lines, sink: Sink) -> None:
+    """Speaks the protocol over a pair of line streams, until the lines end.
+
+    `stdio_server` says that it takes anyio files, and uses no more of them than these two Protocols; with them it
+    neither claims descriptors 0 and 1 nor reads in a thread that cannot be stopped.
+    """
+    async with stdio_server(lines, sink) as (received, sent):  # type: ignore[arg-type]  # see above
+        low_level = server._mcp_server
+        await low_level.run(received, sent, low_level.create_initialization_options())
+
+
+def typed(notification: BaseModel) -> mcp_types.ServerNotification:
+    """The SDK sends any notification model; its type names only those of the specification."""
+    return notification  # type: ignore[return-value]  # see above

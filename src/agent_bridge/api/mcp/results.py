@@ -1,0 +1,141 @@
+"""Tool results: the same in words and in fields, images as content, errors as results that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+
+import mcp_types
+from fastmcp.tools.base import ToolResult
+from pydantic import TypeAdapter, ValidationError
+
+from agent_bridge.api.mcp import fitting, uris, wording
+from agent_bridge.api.mcp.refusal import view_of
+from agent_bridge.errors import BridgeError
+from agent_bridge.events import Recorded
+from agent_bridge.tools import JsonObject
+from agent_bridge.views import ConnectionView, DisconnectView, ModelsView, RunView, ServersView, SessionView
+
+_BLOCK: TypeAdapter[mcp_types.ContentBlock] = TypeAdapter(mcp_types.ContentBlock)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatusView(RunView):
+    """A run with what happened in it since the caller looked last."""
+
+    events: list[JsonObject]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionStatusView(SessionView):
+    """A session in which nothing has been asked yet."""
+
+    events: list[JsonObject]
+    next: str
+
+
+def of_servers(view: ServersView) -> ToolResult:
+    return _result(wording.of_servers(view), asdict(view))
+
+
+def of_models(view: ModelsView) -> ToolResult:
+    fewer = (replace(view, models=list(models)) for models in fitting.prefixes(view.models))
+    shown = fitting.first_that_fits(fewer, lambda one: len(wording.of_models(one)) + fitting.size_of(asdict(one)))
+    links = [] if len(shown.models) == view.count else [_link(uris.MODELS, "models")]
+    return _result(wording.of_models(shown), asdict(shown), *links)
+
+
+def of_connection(view: ConnectionView) -> ToolResult:
+    fewer = (replace(view, tools=list(tools)) for tools in fitting.prefixes(view.tools))
+    shown = fitting.first_that_fits(fewer, lambda one: len(wording.of_connection(one)) + fitting.size_of(asdict(one)))
+    return _result(wording.of_connection(shown), asdict(shown))
+
+
+def of_disconnection(view: DisconnectView) -> ToolResult:
+    return _result(wording.of_disconnection(view), asdict(view))
+
+
+def of_answer(run: RunView, images: Sequence[JsonObject]) -> ToolResult:
+    """The outcome of asking: a run that failed is an error."""
+    return _of_run(run, images, is_error=run.status == "failed")
+
+
+def of_cancelled(run: RunView) -> ToolResult:
+    return _of_run(run, [], is_error=False)
+
+
+def _of_run(run: RunView, images: Sequence[JsonObject], *, is_error: bool) -> ToolResult:
+    shown = fitting.first_that_fits(
+        fitting.shorter_runs(run), lambda one: len(wording.of_run(one)) + fitting.size_of(asdict(one))
+    )
+    return _result(wording.of_run(shown), asdict(shown), *_blocks(images, run), *_rest(run, shown), is_error=is_error)
+
+
+def of_status(run: RunView, events: Sequence[Recorded], images: Sequence[JsonObject]) -> ToolResult:
+    bodies = fitting.events_that_fit(events)
+    told = events[: len(bodies)]
+    if told:
+        run = replace(run, next=_next(run, told[-1].seq, all_told=len(told) == len(events)))
+    room_taken = fitting.size_of(bodies)
+    shown = fitting.first_that_fits(
+        fitting.shorter_runs(run),
+        lambda one: len(wording.of_status(one, told)) + fitting.size_of(asdict(one)) + room_taken,
+    )
+    fields = {**asdict(shown), "events": bodies}
+    return _result(wording.of_status(shown, told), fields, *_blocks(images, run), *_rest(run, shown))
+
+
+def of_idle_session(session: SessionView) -> ToolResult:
+    advice = f'Call chat with session_id="{session.session_id}".'
+    return _result(wording.of_session(session), {**asdict(session), "events": [], "next": advice})
+
+
+def of_error(error: BridgeError) -> ToolResult:
+    view = view_of(error)
+    return ToolResult(
+        content=[mcp_types.TextContent(text=wording.of_error(view))],
+        structured_content={"error": asdict(view)},
+        is_error=True,
+    )
+
+
+def _next(run: RunView, told: int, *, all_told: bool) -> str:
+    if run.status in ("queued", "running"):
+        return (
+            f'The run goes on. Call status with run_id="{run.run_id}", after={told} and wait_s=30 until it has ended, '
+            f'or cancel with run_id="{run.run_id}" to stop it.'
+        )
+    more = "" if all_told else f' Call status with run_id="{run.run_id}" and after={told} for the rest of its events.'
+    return run.next + more
+
+
+def _result(
+    text: str, fields: Mapping[str, object], *blocks: mcp_types.ContentBlock, is_error: bool = False
+) -> ToolResult:
+    return ToolResult(
+        content=[mcp_types.TextContent(text=text), *blocks],
+        structured_content=dict(fields),
+        is_error=is_error,
+    )
+
+
+def _rest(run: RunView, shown: RunView) -> list[mcp_types.ResourceLink]:
+    return [] if shown is run else [_link(uris.run(run.run_id), "run")]
+
+
+def _link(uri: str, name: str) -> mcp_types.ResourceLink:
+    return mcp_types.ResourceLink(uri=uri, name=name, mime_type="application/json")
+
+
+def _blocks(images: Sequence[JsonObject], run: RunView) -> list[mcp_types.ContentBlock]:
+    """What tools made for the caller, as far as a result can carry it; the record of the run leads to the rest."""
+    blocks: list[mcp_types.ContentBlock] = []
+    room = fitting.IMAGES_ROOM
+    for image in images:
+        room -= fitting.size_of(image)
+        if room < 0:
+            return [*blocks, _link(uris.run(run.run_id), "run")]
+        with suppress(ValidationError):  # what an upstream calls content and MCP does not
+            blocks.append(_BLOCK.validate_python(image))
+    return blocks

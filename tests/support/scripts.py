@@ -1,0 +1,124 @@
+"""A bridge whose model does what each message tells it to, so that a test and a child process need no common memory.
+
+A message is either words, which the model repeats, or a script made with `script`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypedDict, cast
+
+from agent_bridge.agent import Progress
+from agent_bridge.bridge import Bridge
+from agent_bridge.config import Settings
+from agent_bridge.errors import ModelRateLimited
+from agent_bridge.events import Emit, Token
+from agent_bridge.messages import ModelRequest, Reply, ToolResult, text_of
+from agent_bridge.tools import JsonObject
+from support.bridges import scripted_bridge
+from support.scripted import LocalTools, Says, ScriptedModel
+
+PIXEL = base64.b64encode(b"a picture").decode()
+HIDDEN = "it-must-not-be-seen-83d1"
+"""A secret that no caller may ever see."""
+
+
+class Step(TypedDict, total=False):
+    """One reply of the model."""
+
+    text: Sequence[str]
+    calls: Sequence[tuple[str, Mapping[str, object]]]
+    pause_s: float
+    """Between two pieces of text."""
+    times: int
+    """How often each piece is said."""
+    fails: bool
+
+
+def script(*steps: Step) -> str:
+    return json.dumps({"steps": steps})
+
+
+class Obedient(ScriptedModel):
+    async def complete(self, request: ModelRequest, emit: Emit) -> Reply:
+        asked = [number for number, message in enumerate(request.messages) if message["role"] == "user"][-1]
+        said = sum(1 for message in request.messages[asked:] if message["role"] == "assistant")
+        words = text_of(cast(str, request.messages[asked]["content"]))
+        step = _steps(words)[said]
+        if step.get("fails"):
+            raise ModelRateLimited("The provider is busy. Try again in a minute.")
+        text = [piece * step.get("times", 1) for piece in step.get("text", ())]
+        for piece in text:
+            emit(Token(content=piece))
+            await asyncio.sleep(step.get("pause_s", 0))
+        calls = [(name, cast(JsonObject, arguments)) for name, arguments in step.get("calls", ())]
+        return self._reply(Says(text=text, calls=calls))
+
+
+def _steps(words: str) -> list[Step]:
+    if not words.startswith('{"steps"'):
+        return [{"text": [f"You said: {words}"]}]
+    return cast(list[Step], json.loads(words)["steps"])
+
+
+async def look() -> str:
+    return "It is sunny."
+
+
+async def draw() -> ToolResult:
+    image: JsonObject = {"type": "image", "data": PIXEL, "mimeType": "image/png"}
+    words: JsonObject = {"type": "text", "text": "Here it is."}
+    url = f"data:image/png;base64,{PIXEL}"
+    return ToolResult(content=[{"type": "image_url", "image_url": {"url": url}}], blocks=[words, image])
+
+
+async def crash() -> str:
+    raise RuntimeError(HIDDEN)
+
+
+async def wait(ledger: str) -> str:
+    """Until it is cancelled; writes into the ledger when it starts and when it ends."""
+    write(ledger, "started")
+    try:
+        await asyncio.Event().wait()
+    finally:
+        write(ledger, "cancelled")
+    return "never"
+
+
+async def slow(steps: int, progress: Progress) -> str:
+    for number in range(1, steps + 1):
+        progress(number, steps, f"part {number}")
+        await asyncio.sleep(0)
+    return "done"
+
+
+async def nap(seconds: float) -> str:
+    await asyncio.sleep(seconds)
+    return "rested"
+
+
+def write(ledger: str, word: str) -> None:
+    with Path(ledger).open("a") as lines:
+        lines.write(f"{word} {time.monotonic()}\n")
+
+
+def read(ledger: Path) -> dict[str, float]:
+    """When each word was written."""
+    if not ledger.exists():
+        return {}
+    rows = (line.split() for line in ledger.read_text().splitlines())
+    return {word: float(when) for word, when in rows}
+
+
+@asynccontextmanager
+async def obedient_bridge(settings: Settings | None = None) -> AsyncGenerator[Bridge]:
+    tools = LocalTools({"look": look, "draw": draw, "crash": crash, "wait": wait, "slow": slow, "nap": nap})
+    async with scripted_bridge(Obedient(), tools, settings=settings) as bridge:
+        yield bridge
