@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import sqlite3
 from contextlib import AsyncExitStack, closing
@@ -195,6 +196,38 @@ async def test_a_closed_store_says_so() -> None:
         pass
     with pytest.raises(StoreUnavailable, match="The store is closed"):
         await store.sessions("ada")
+
+
+async def test_closing_waits_for_what_was_asked_for(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/bridge.db"
+    sessions = [a_session() for _ in range(20)]
+    async with open_store(url, KEPT) as store:
+        adding = [asyncio.create_task(store.add_session(session)) for session in sessions]
+        await asyncio.sleep(0)
+    await asyncio.gather(*adding)
+    async with open_store(url, KEPT) as store:
+        assert len(await store.sessions("ada")) == 20
+
+
+async def test_a_store_whose_user_is_cancelled_still_writes_what_was_asked_for(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/bridge.db"
+
+    async def use(asked: asyncio.Event) -> None:
+        async with open_store(url, KEPT) as store, asyncio.TaskGroup() as tasks:
+            for _ in range(20):
+                tasks.create_task(store.add_session(a_session()))
+            await asyncio.sleep(0)
+            asked.set()
+            await asyncio.Event().wait()
+
+    asked = asyncio.Event()
+    user = asyncio.create_task(use(asked))
+    await asked.wait()
+    user.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await user
+    async with open_store(url, KEPT) as store:
+        assert len(await store.sessions("ada")) == 20
 
 
 async def test_an_id_that_cannot_be_an_id_is_bad_input() -> None:
