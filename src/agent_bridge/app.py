@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
 
 from agent_bridge import __version__
-from agent_bridge.api.identity import Authenticator, open_authenticator
+from agent_bridge.api.identity import open_authenticator
 from agent_bridge.api.mcp import environment
 from agent_bridge.api.stopping import on_signals
 from agent_bridge.bridge import Bridge, Changes
@@ -19,9 +18,6 @@ from agent_bridge.models import Models
 from agent_bridge.runs import Equip, Runs
 from agent_bridge.store import open_store
 from agent_bridge.upstream import Upstreams
-
-if TYPE_CHECKING:
-    from fastmcp import FastMCP
 
 log = logging.getLogger(__name__)
 
@@ -54,24 +50,27 @@ async def open_bridge(
 async def serve_stdio(config: Config) -> None:
     """Speaks MCP with the host that started this process, until it leaves or the process is told to end."""
     environment.prepare()
+    from agent_bridge.api.mcp.server import build
     from agent_bridge.api.mcp.stdio import claim, serve_stdio
 
     wire = claim()
     with on_signals() as stopping:
         async with open_bridge(config, adopt_orphans=True) as bridge:
-            await serve_stdio(_mcp(bridge, config), wire, stopping)
+            await serve_stdio(build(bridge, as_tools=_as_tools(config), version=__version__), wire, stopping)
 
 
 async def serve_http(config: Config, *, host: str, port: int, allow_unauthenticated: bool = False) -> None:
     """Serves every HTTP door until the process is told to end. Raises `ConfigInvalid` where it may not listen there."""
     environment.prepare()
     from agent_bridge.api.mcp.http import serve_http
+    from agent_bridge.api.mcp.server import build
 
     authenticator = open_authenticator(config.auth, config.environ)
     with on_signals() as stopping:
         async with open_bridge(config, adopt_orphans=True) as bridge:
+            server = build(bridge, as_tools=_as_tools(config), version=__version__, authenticator=authenticator)
             await serve_http(
-                _mcp(bridge, config, authenticator),
+                server,
                 host=host,
                 port=port,
                 stopping=stopping,
@@ -80,8 +79,6 @@ async def serve_http(config: Config, *, host: str, port: int, allow_unauthentica
             )
 
 
-def _mcp(bridge: Bridge, config: Config, authenticator: Authenticator | None = None) -> FastMCP[Any]:
-    from agent_bridge.api.mcp.server import build
-
-    as_tools = {name: server.description for name, server in config.servers.items() if server.as_tool and server.active}
-    return build(bridge, as_tools=as_tools, version=__version__, authenticator=authenticator)
+def _as_tools(config: Config) -> dict[str, str]:
+    """The servers that callers also get as a tool of their own, and what each is for."""
+    return {name: server.description for name, server in config.servers.items() if server.as_tool and server.active}
