@@ -123,8 +123,15 @@ def a_full_run(session: Session) -> Run:
         can_ask=True,
         approvals=(
             Approval(
-                approval_id="apr_1", call_id="call_1", tool="files__rm", arguments={"a": [1]}, digest="d",
-                reason="destructive", expires_at=EARLY, decision="deny", by="ada",
+                approval_id="apr_1",
+                call_id="call_1",
+                tool="files__rm",
+                arguments={"a": [1]},
+                digest="d",
+                reason="destructive",
+                expires_at=EARLY,
+                decision="deny",
+                by="ada",
             ),
             Approval(
                 approval_id="apr_2", call_id="b", tool="files__rm", arguments={}, digest="e", reason="", expires_at=2

@@ -26,7 +26,7 @@ def say(line: str) -> None:
 
 
 async def append(store: Store, session: Session, count: int) -> None:
-    """Appends single events to the session's latest run: of 1 … 2 × count, the odd or the even ones, as it is told."""
+    """Appends single events to the session's latest run: the odd or the even ones of 2 * count, as it is told."""
     run = await store.latest_run(session.principal, session.session_id)
     assert run is not None
     for seq in range(int(sys.stdin.readline()), 2 * count + 1, 2):
