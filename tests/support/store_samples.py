@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, replace
+from typing import cast
 
 from agent_bridge.config.schema import Limits, Upstream
 from agent_bridge.events import Event, Recorded
@@ -115,7 +116,7 @@ def a_full_run(session: Session) -> Run:
         status="failed",
         response="On ne sait pas.",
         steps=(
-            Step(reply={**reply, **extras}, usage=usage, calls={"call_1": call}, whole=True),
+            Step(reply=cast("AssistantMessage", {**reply, **extras}), usage=usage, calls={"call_1": call}, whole=True),
             Step(reply=a_reply(), usage=Usage(), calls={"b": call, "a": replace(call, status="running")}),
         ),
         stop_reason="error",
