@@ -98,11 +98,11 @@ ROWS = (
     ProviderRow(
         name="ollama",
         alias=lambda _: ModelAlias(model="ollama_chat/scripted"),
-        environ=lambda url: {"OLLAMA_BASE_URL": url},
+        environ=lambda url: {"OLLAMA_API_KEY": KEY, "OLLAMA_BASE_URL": url},
         usage=_TOKENS_ONLY,
         has_call_ids=False,
         writes_arguments=False,
-        headers={},
+        headers=_BEARER,
     ),
     ProviderRow(
         name="gemini",

@@ -46,6 +46,8 @@ class FakeProviders:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.asked = threading.Event()
+        """A client has sent a request for a model."""
         self.left_early = threading.Event()
         """A client closed its connection while its answer was still to come."""
         self._answers: deque[Answer] = deque()
@@ -107,6 +109,7 @@ class FakeProviders:
         if wire is None:
             await send_json(writer, *side_answer(request.path))
             return True
+        self.asked.set()
         match self._answers.popleft():
             case Refused() as refused:
                 answer = wire.refusal(refused.trouble, refused.saying)

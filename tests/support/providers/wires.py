@@ -305,7 +305,7 @@ class Ollama:
         body: Body = {
             "model": "scripted",
             "created_at": "2026-01-01T00:00:00Z",
-            "message": saying or message,
+            "message": message,
             "done": done,
         }
         return json.dumps({**body, **fields}).encode() + b"\n"

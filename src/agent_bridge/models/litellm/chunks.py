@@ -12,7 +12,6 @@ from agent_bridge.models.accumulator import ReplyBuilder
 from agent_bridge.models.failures import Failure, Kind, kind_of
 from agent_bridge.models.scrubbing import Scrubber
 
-
 _COUNTS_REASONING = frozenset({"azure", "gemini", "openai", "vertex_ai"})
 """Whose zero is a count. For the others LiteLLM writes zero where it does not know."""
 

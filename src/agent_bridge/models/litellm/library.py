@@ -33,6 +33,7 @@ _SETTINGS: dict[str, object] = {
     "disable_token_counter": True,
     "disable_hf_tokenizer_download": True,
     "request_timeout": 600,
+    "REPEATED_STREAMING_CHUNK_LIMIT": sys.maxsize,  # a table of zeros is not an error
 }
 _OLLAMA = ("ollama", "ollama_chat")
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
@@ -59,9 +60,10 @@ class Library:
         except ImportError:
             raise ModelError("LiteLLM cannot be imported. Install agent-bridge again with its dependencies.") from None
         prefix, _, model = model_id.partition("/")
-        # LiteLLM asks Ollama about models that it does not know, blocking the event loop; so it is told of them.
-        if prefix in _OLLAMA and model_id not in litellm.model_cost:
-            litellm.register_model({f"{name}/{model}": {"litellm_provider": name, "mode": "chat"} for name in _OLLAMA})
+        if prefix in _OLLAMA:
+            # LiteLLM asks Ollama about models that it does not know, even in `register_model`, and blocks the loop.
+            for name in _OLLAMA:
+                litellm.model_cost.setdefault(f"{name}/{model}", {"litellm_provider": name, "mode": "chat"})
         return litellm
 
     def _begun(self) -> Future[Any]:
@@ -74,11 +76,11 @@ class Library:
         """Closes the connections to providers. LiteLLM shares them among everything in this process that uses it."""
         if self._loading is None or not self._loading.done() or self._loading.exception():
             return
-        litellm = self._loading.result()
+        litellm: Any = self._loading.result()
         await litellm.close_litellm_async_clients()
         litellm.in_memory_llm_clients_cache.flush_cache()
         # A client that LiteLLM's own clean-up forgets. It is made on first use, and must stay usable.
-        client = vars(litellm).get("module_level_aclient")
+        client: Any = litellm.__dict__.get("module_level_aclient")
         if client is not None:
             await client.client._transport.aclose()
 

@@ -86,7 +86,7 @@ class LiteLLMModel:
     async def _heard(self, stream: Any, builder: ReplyBuilder, emit: Emit) -> Reply | Failure:
         heard = False
         count = 0
-        while (chunk := await self._guarded(lambda: anext(stream, None), in_stream=True)) is not None:
+        while (chunk := await self._guarded(lambda: anext(stream, None), in_stream=count > 0)) is not None:
             if isinstance(chunk, Failure):
                 return replace(chunk, heard=heard)
             for event in read(chunk, builder, self._target.provider):
