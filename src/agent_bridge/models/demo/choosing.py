@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agent_bridge.models.demo.filling import Filling, fill
-from agent_bridge.models.demo.requests import Request, find_json, stem, stems
+from agent_bridge.models.demo.requests import Request, find_json
+from agent_bridge.models.demo.words import stems
 from agent_bridge.tools import JsonObject, Tool
 
 _DIRECTIVE = re.compile(
@@ -40,7 +41,7 @@ Item = Wanted | Remark
 
 def choose(request: Request, tools: Sequence[Tool]) -> list[Item] | None:
     """The calls that a request asks for, or what is missing for them; `None` where no tool has to do with it."""
-    if (directive := _DIRECTIVE.search(request.text)) and (told := _directed(directive, request, tools)):
+    if (directive := _DIRECTIVE.search(request.said)) and (told := _directed(directive, request, tools)):
         return told
     candidates = sorted(_candidates(request, tools), key=lambda candidate: -candidate.score)
     fitting = next((one for one in candidates if not one.filling.missing and one.score >= _ENOUGH), None)
@@ -58,9 +59,10 @@ def _directed(directive: re.Match[str], request: Request, tools: Sequence[Tool])
         known = ", ".join(tool.name for tool in tools) or "none"
         return [Remark(f"There is no tool '{directive['name']}'. I have: {known}.")] if directive["literal"] else []
     behind = request.text[directive.end() :]
-    if "{" in behind and find_json(behind) is None:
+    asked = Request(behind.strip())
+    if "{" in asked.said and find_json(asked.said) is None:
         return [Remark(f"The arguments for {tool.name} are not a JSON object: {behind[behind.index('{') :]}")]
-    filling = fill(tool, Request(behind.strip()))
+    filling = fill(tool, asked)
     return [_missing(tool, filling)] if filling.missing else [Wanted(tool, one) for one in filling.calls]
 
 
@@ -84,21 +86,19 @@ class _Candidate:
 
 
 def _candidates(request: Request, tools: Sequence[Tool]) -> Iterator[_Candidate]:
+    harmless = frozenset[str]().union(*(stems(tool.remote_name) for tool in tools if tool.read_only))
     for tool in tools:
-        name = stems(tool.remote_name) or frozenset([tool.remote_name.lower()])
+        name = stems(tool.remote_name)
         said = name & request.words
-        described = stems(" ".join(tool.description.split()[:_WORDS_OF_DESCRIPTION])) & request.words
-        if not said or not _dares(tool, request):
+        if not said or (_changes_something(tool) and not (name - harmless) & stems(request.said)):
             continue
         filling = fill(tool, request)
-        named = len(said) / len(name)
+        named = len(name & (request.words | request.kinds)) / len(name)
+        described = stems(" ".join(tool.description.split()[:_WORDS_OF_DESCRIPTION])) & request.words
         score = 2 * named + 0.2 * len(described) + 0.5 * filling.taken - 0.75 * filling.idle
         yield _Candidate(tool, filling, named, score - ("deprecated" in tool.description.lower()))
 
 
-def _dares(tool: Tool, request: Request) -> bool:
-    """A tool that changes something must be asked for by its verb."""
-    if tool.read_only is not False and not tool.destructive:
-        return True
-    verb = stem(re.split(r"[_\W]|(?<=[a-z])(?=[A-Z])", tool.remote_name)[0].lower())
-    return verb in request.words or stem(verb) in stems(request.text)
+def _changes_something(tool: Tool) -> bool:
+    """Such a tool is called only where a word is said that no harmless tool goes by: `write`, not `file`."""
+    return tool.read_only is False or tool.destructive is True

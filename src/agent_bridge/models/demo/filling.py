@@ -7,22 +7,22 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 
-from agent_bridge.models.demo.requests import Request, find_json, stem, stems
+from agent_bridge.models.demo.requests import Request, find_json
 from agent_bridge.models.demo.schemas import Parameter, parameters_of
 from agent_bridge.models.demo.values import Kind, Value, blanked
+from agent_bridge.models.demo.words import stem, stems
 from agent_bridge.tools import JsonObject, Tool
 
-_TAKES: tuple[tuple[frozenset[str], tuple[Kind, ...]], ...] = (
-    (stems("timezone tz zone"), ("zone", "place")),
-    (stems("url uri link href"), ("url",)),
-    (stems("path paths file filename directory folder dir source destination repo root"), ("file", "directory")),
-    (stems("expression formula equation"), ("expression",)),
-    (stems("date time datetime timestamp start end since until day deadline"), ("moment",)),
-    (stems("city location place country"), ("place", "zone")),
-)
-"""What a text parameter takes, by a word of its name. The first that fits; any other takes words."""
 _MATTERS = frozenset[Kind](["quoted", "url", "file", "directory", "moment"])
-"""A tool that has no use for one of these is probably not the one that is meant."""
+"""A tool that has no use for one of these is probably not the one that is meant, unless it is said in passing."""
+_IN_PASSING = frozenset(["now", "today"])
+_JSON_TYPES: dict[str, type | tuple[type, ...]] = {
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+}
 _TIME_UNITS = stems("seconds minutes hours days weeks months years")
 _BACKWARDS = re.compile(r"\b(?:before|ago|earlier|subtract)\b", re.IGNORECASE)
 _NEGATED = re.compile(r"\b(?:no|not|without)\b", re.IGNORECASE)
@@ -30,8 +30,8 @@ _SAID = r"\b{}\s*[=:]\s*(\"[^\"]*\"|'[^']*'|[^\s,;]+)"
 _WORD_BEFORE = re.compile(r"(\w+)\s*(?:of|is|to)?\s*$")
 _WORD_AFTER = re.compile(r"\s*(\w+)")
 _WORD = re.compile(r"\S+")
-_LINKS = frozenset("a about an back for me of on please saying some that the".split())
-_LOOSE_START = re.compile(r"^(?:[\s,:]|\b(?:about|back|for|on|saying|that)\b)+", re.IGNORECASE)
+_LINK = re.compile(r"a|about|an|back|for|me|of|on|please|saying|some|that|the")
+_LOOSE_START = re.compile(r"^(?:[\s,:]|\b(?:about|back|for|on|saying|that|to say)\b)+", re.IGNORECASE)
 _LOOSE_END = re.compile(r"(?:[\s,]|\b(?:as|at|from|in|into|on|to|with)\b)+$", re.IGNORECASE)
 
 
@@ -49,15 +49,15 @@ class Filling:
 
 def fill(tool: Tool, request: Request) -> Filling:
     parameters = parameters_of(tool)
-    spelled_out = find_json(request.text)
-    said = spelled_out[0] if spelled_out else _said(request.text, parameters)
+    spelled_out = find_json(request.said)
+    said = spelled_out[0] if spelled_out else _said(request.said, parameters)
     filler = _Filler(tool, request, said)
     arguments = said if spelled_out else said | filler.arguments([one for one in parameters if one.name not in said])
     return Filling(
         calls=[arguments, *filler.more_like(arguments)],
         missing=[one.name for one in parameters if one.required and one.name not in arguments],
         taken=filler.taken + len(said),
-        idle=sum(value.kind in _MATTERS for value in filler.left),
+        idle=sum(value.kind in _MATTERS and value.text not in _IN_PASSING for value in filler.left),
     )
 
 
@@ -78,10 +78,7 @@ def _converted(text: str, kind: str) -> object:
         return text
     with suppress(ValueError):
         value: object = json.loads(text.lower() if kind == "boolean" else text)
-        fits = {"integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict}.get(
-            kind, object
-        )
-        return value if isinstance(value, fits) else None
+        return value if isinstance(value, _JSON_TYPES.get(kind, object)) else None
     return None
 
 
@@ -124,9 +121,7 @@ class _Filler:
             case "boolean":
                 return self._flag(parameter)
             case "array" if parameter.items == "string":
-                return self._take_all(_kinds(parameter)) or (
-                    self._take_all(("quoted",)) if parameter.required else None
-                )
+                return self._take_all(parameter.takes) or (self._take_all(("quoted",)) if parameter.required else None)
             case "array" if parameter.required:
                 return [_converted(text, parameter.items) for text in self._take_all(("number",))] or None
             case _:
@@ -155,23 +150,23 @@ class _Filler:
 
     def _number(self, value: Value, parameter: Parameter) -> object:
         self._took(value)
-        backwards = parameter.words & _TIME_UNITS and _BACKWARDS.search(self._request.text)
+        backwards = parameter.words & _TIME_UNITS and _BACKWARDS.search(self._request.said)
         return _converted(f"-{value.text}" if backwards else value.text, parameter.type)
 
     def _option(self, parameter: Parameter) -> object:
         options = sorted((str(option) for option in parameter.options), key=len, reverse=True)
-        said = (one for one in options if re.search(rf"\b{re.escape(one)}\b", self._request.text, re.IGNORECASE))
+        said = (one for one in options if re.search(rf"\b{re.escape(one)}\b", self._request.said, re.IGNORECASE))
         chosen = next(said, None)
         self.taken += chosen is not None
         return next((option for option in parameter.options if str(option) == chosen), None)
 
     def _flag(self, parameter: Parameter) -> bool | None:
-        if not parameter.words or not parameter.words <= stems(self._request.text):
+        if not parameter.words or not parameter.words <= stems(self._request.said):
             return None
-        return not _NEGATED.search(self._request.text)
+        return not _NEGATED.search(self._request.said)
 
     def _text(self, parameter: Parameter) -> str | None:
-        kinds = _kinds(parameter) or ("quoted",)
+        kinds = parameter.takes or ("quoted",)
         if kinds == ("quoted",) and not parameter.required:
             return None
         if value := next(iter(self._all(kinds)), None):
@@ -193,7 +188,6 @@ class _Filler:
             return None
         self._worded = True
         self.left.clear()
-        self.taken += 1
         return words
 
     def _all(self, kinds: tuple[Kind, ...]) -> list[Value]:
@@ -208,16 +202,8 @@ class _Filler:
         return value.text
 
 
-def _kinds(parameter: Parameter) -> tuple[Kind, ...]:
-    if parameter.format in ("uri", "url"):
-        return ("url",)
-    if parameter.format in ("date", "date-time", "time"):
-        return ("moment",)
-    return next((kinds for words, kinds in _TAKES if words & parameter.words), ())
-
-
 def _takes_words(parameter: Parameter) -> bool:
-    return parameter.type == "string" and not parameter.options and not _kinds(parameter)
+    return parameter.type == "string" and not parameter.options and not parameter.takes
 
 
 def _end_of_name(text: str, name: frozenset[str]) -> int:
@@ -227,6 +213,6 @@ def _end_of_name(text: str, name: frozenset[str]) -> int:
         plain = word.group().strip(",:").lower()
         if stem(plain) in name:
             end = word.end()
-        elif end and plain not in _LINKS:
+        elif end and not _LINK.fullmatch(plain):
             break
     return end

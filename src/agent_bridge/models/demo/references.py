@@ -23,6 +23,7 @@ _IMPLIED = (
     (re.compile(r"^(add) (-?[\d.,]+)$", re.IGNORECASE), r"\1 \2 to {}"),
     (re.compile(r"^(subtract) (-?[\d.,]+)$", re.IGNORECASE), r"\1 \2 from {}"),
 )
+_LONGEST_VALUE = 300
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w:-])", re.IGNORECASE)
 
 
@@ -52,12 +53,12 @@ def _with(text: str, all_of_them: str, last: str) -> str:
 def _as_value(result: str) -> str:
     """As it is where it is a path, an address or a date; otherwise as a quotation."""
     plain = result.strip()
-    values = find_values(plain)
+    values = find_values(plain) if len(plain) <= _LONGEST_VALUE else []
     if len(values) == 1 and values[0].end - values[0].start == len(plain):
         return plain
-    return f"{OPEN}{result}{CLOSE}"
+    return f"{OPEN}{result.replace(CLOSE, '')}{CLOSE}"
 
 
 def _last_number(result: str) -> str | None:
-    numbers = _NUMBER.findall(result)
+    numbers = _NUMBER.findall(result[-_LONGEST_VALUE:])
     return numbers[-1] if numbers else None

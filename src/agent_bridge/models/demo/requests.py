@@ -10,30 +10,25 @@ from typing import cast
 
 from agent_bridge.models.demo.sums import find_expressions
 from agent_bridge.models.demo.values import CLOSE, OPEN, Value, blanked, find_values
+from agent_bridge.models.demo.words import stems
 from agent_bridge.tools import JsonObject
 
 _THEN = re.compile(r"[\s,;.]*\b(?:and then|then|after that|afterwards)\b[\s,]*", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[?;\n]+|(?<![\d)!])!+|\.(?=\s|$)")
 _AND = re.compile(r"\s*(?:,\s*and\b|,|\band\b)(?:\s+also)?\s+(?=(\w+))", re.IGNORECASE)
-_BEGINNINGS = frozenset(
-    "what what's whats when where who how which is are do does can could would tell show give list read write echo "
-    "calculate compute convert add subtract multiply divide count find search get fetch create make move delete open "
-    "use call run please simulate explain describe remember".split()
+_BEGINNING = re.compile(
+    r"what(?:'s|s)?|when|where|who|how|which|is|are|do|does|can|could|would|tell|show|give|list|read|write|echo"
+    r"|calculate|compute|convert|add|subtract|multiply|divide|count|find|search|get|fetch|create|make|move|delete"
+    r"|open|use|call|run|please|simulate|explain|describe|remember",
+    re.IGNORECASE,
 )
 """A list goes on to another request where one of these follows; otherwise it goes on inside the same one."""
-
-_UNSAID = frozenset(
-    "a an and are as at be by call can could did do does for from get give had has have how i if in into is it its me "
-    "my of on or our please run s show so t tell than that the there these this those to tool use using was we were "
-    "what when where which who will with would you your".split()
-)
-"""Words that say nothing about which tool is meant."""
 _IDIOMS = tuple(
     (re.compile(pattern, re.IGNORECASE), words)
     for pattern, words in (
         (r"\bwhat(?:'s| is)? (?:the )?(?:current )?(?:time|date|day)\b|\btoday\b", "now current time date"),
         (r"\b(?:days?|weeks?|months?|years?|hours?|minutes?) (?:from|after|before|ago)\b", "add time date"),
-        (r"\bhow (?:long|many \w+) (?:is it |are there )?(?:between|from|since|until|till)\b", "time between"),
+        (r"\bhow (?:long|many \w+) (?:\w+ ){0,2}(?:between\b|from\b|<moment>)", "time between"),
         (r"\bwhat(?:'s| is| are)\b.* in <directory>|\b(?:ls|dir|folder)\b", "list directory"),
         (r"\bwhat(?:'s| is)\b.* in <file>|\b(?:cat|open|print|show)\b.* <file>", "read text file"),
         (r"\b(?:add|plus|total)\b|\d\s*\+\s*\d", "sum"),
@@ -42,12 +37,8 @@ _IDIOMS = tuple(
         (r"\benvironment\b", "env"),
     )
 )
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-_ENDINGS = (
-    *("ations", "ation", "ating", "ated", "ates", "ate", "ings", "ing", "ions", "ion"),
-    *("ies", "ed", "es", "s", "e", "y"),
-)
-_SHORTEST_STEM = 3
+_RESULT = re.compile(rf"{OPEN}[^{CLOSE}]*{CLOSE}")
+_MARK = re.compile(r"<\w+>")
 
 
 def split_stages(message: str) -> list[list[Request]]:
@@ -69,7 +60,7 @@ def _cut(text: str, separator: re.Pattern[str]) -> list[str]:
     pieces: list[str] = []
     start = 0
     for match in separator.finditer(covered):
-        if separator is _AND and match[1].lower() not in _BEGINNINGS:
+        if separator is _AND and not _BEGINNING.fullmatch(match[1]):
             continue
         pieces.append(text[start : match.start()])
         start = match.end()
@@ -90,9 +81,14 @@ def find_json(text: str) -> tuple[JsonObject, int, int] | None:
 
 @dataclass(frozen=True)
 class Request:
-    """One thing that is asked for, in the words of the message."""
+    """One thing that is asked for, in the words of the message. It may quote an earlier result."""
 
     text: str
+
+    @cached_property
+    def said(self) -> str:
+        """Without what is quoted from a result: nothing in a result may ask for anything."""
+        return _RESULT.sub(lambda match: "\0" * len(match.group()), self.text)
 
     @cached_property
     def values(self) -> list[Value]:
@@ -105,7 +101,7 @@ class Request:
 
     @cached_property
     def words(self) -> frozenset[str]:
-        """Stems of what is said and of what is meant by it."""
+        """Stems of what is said, and of what is meant by it."""
         shape = self.text
         for value in reversed(self.values):
             if value.kind != "number":
@@ -113,17 +109,9 @@ class Request:
         meant = [words for pattern, words in _IDIOMS if pattern.search(shape)]
         if self.expressions:
             meant.append("calculate compute expression")
-        return stems(" ".join([shape, *meant]))
+        return stems(" ".join([_MARK.sub(" ", shape), *meant]))
 
-
-def stems(text: str) -> frozenset[str]:
-    """The words that tell tools apart, without their endings."""
-    words = (word.lower() for word in _WORD.findall(text))
-    return frozenset(stem(word) for word in words if word not in _UNSAID)
-
-
-def stem(word: str) -> str:
-    for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM:
-            return word.removesuffix(ending)
-    return word
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """Stems of what it has values for: a path speaks of a file without saying so."""
+        return stems(" ".join(value.kind for value in self.values))

@@ -6,9 +6,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from agent_bridge.models.demo.requests import stems
+from agent_bridge.models.demo.values import Kind
+from agent_bridge.models.demo.words import stems
 from agent_bridge.tools import JsonObject, Tool
 
+_TAKES: tuple[tuple[frozenset[str], tuple[Kind, ...]], ...] = (
+    (stems("timezone tz zone"), ("zone", "place")),
+    (stems("url uri link href"), ("url",)),
+    (stems("path paths file filename directory folder dir source destination repo root"), ("file", "directory")),
+    (stems("expression formula equation"), ("expression",)),
+    (stems("date time datetime timestamp start end since until day deadline"), ("moment",)),
+    (stems("city location place country"), ("place", "zone")),
+)
+"""What a text takes, by a word of its parameter's name. The first that fits."""
+_FORMATS: dict[str, tuple[Kind, ...]] = {
+    "uri": ("url",),
+    "date": ("moment",),
+    "date-time": ("moment",),
+    "time": ("moment",),
+}
 _LONGEST_CHAIN = 5
 """Of references and alternatives, one inside another."""
 
@@ -25,7 +41,8 @@ class Parameter:
     """The only values that it takes, where there are some."""
     items: str
     """The type of an array's items."""
-    format: str
+    takes: tuple[Kind, ...]
+    """What a text parameter takes; where there is nothing, any words."""
 
 
 def parameters_of(tool: Tool) -> list[Parameter]:
@@ -40,15 +57,16 @@ def parameters_of(tool: Tool) -> list[Parameter]:
 def _parameter(name: str, schema: object, required: bool, whole: JsonObject) -> Parameter:
     plain = _resolved(_object(schema), whole)
     options = plain.get("enum")
+    words = stems(name)
     return Parameter(
         name=name,
         type=_type(plain),
         required=required,
-        words=stems(name),
+        words=words,
         description=str(plain.get("description", "")),
         options=cast("list[object]", options) if isinstance(options, list) else (),
         items=_type(_resolved(_object(plain.get("items")), whole)),
-        format=str(plain.get("format", "")),
+        takes=_FORMATS.get(str(plain.get("format", "")), next((kinds for names, kinds in _TAKES if names & words), ())),
     )
 
 

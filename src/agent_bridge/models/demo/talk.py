@@ -8,13 +8,14 @@ from collections.abc import Sequence
 
 from agent_bridge.messages import Message, text_of
 from agent_bridge.models.demo.schemas import Parameter, parameters_of
+from agent_bridge.models.demo.values import Kind
 from agent_bridge.tools import Tool
 
 I_AM = "I am demo/rules, a small rule-based stand-in and not a language model"
-_GREETING = re.compile(r"(?:hi|hello|hey|good (?:morning|day|afternoon|evening))\b[\w\s,]{0,20}", re.IGNORECASE)
-_THANKS = re.compile(r"(?:thanks|thank you|great|ok|okay|bye|goodbye)\b[\w\s,]{0,20}", re.IGNORECASE)
+_GREETING = re.compile(r"(?:hi|hello|hey|good (?:morning|day|afternoon|evening))(?:,? \w+)?", re.IGNORECASE)
+_THANKS = re.compile(r"(?:many )?(?:thanks|thank you|bye|goodbye)(?: \w+){0,2}", re.IGNORECASE)
 _CAPABILITIES = re.compile(
-    r"what (?:can|do) you do|(?:what|which|list|show)\b.{0,20}\btools\b|^help\b|who are you|what are you", re.IGNORECASE
+    r"what (?:can|do) you do|(?:what|which|list|show)\b.{0,20}\btools\b|^help\b|(?:who|what) are you", re.IGNORECASE
 )
 _SAID_BEFORE = re.compile(
     r"what (?:did|have) i (?:just )?(?:say|said|ask|asked|tell|told)|what was my (?:last|previous) (?:message|question)",
@@ -30,21 +31,34 @@ _FACT_WANTED = re.compile(
     r"(?:what(?:'s| is| are)|who(?:'s| is)|tell me|do you know) my (?P<what>[\w ]{2,40})", re.IGNORECASE
 )
 _FIRST_SENTENCE = re.compile(r".*?(?:[.!?](?=\s)|$)")
+_EXAMPLES: dict[tuple[Kind, ...], str] = {
+    ("zone",): "Asia/Tokyo",
+    ("url",): "https://example.com",
+    ("file",): "notes.txt",
+    ("expression",): "17*23",
+    ("moment",): "2026-03-31",
+    ("place",): "Tokyo",
+}
 _TOOLS_LISTED = 30
+_NAMES_LISTED = 12
 _LONGEST_QUOTE = 200
 
 
 def talk(text: str, before: Sequence[Message], tools: Sequence[Tool], *, alone: bool) -> str | None:
     """An answer that needs no tool; `None` where the text is not of that kind.
 
-    `before` is the conversation so far; `alone` says whether the message asks for nothing else.
+    `before` is the conversation so far; `alone` says that the message asks for nothing else.
     """
     if _GREETING.fullmatch(text):
         return f"Hello. {introduction(tools)}" if alone else "Hello."
-    if _CAPABILITIES.search(text):
-        return introduction(tools)
     if _THANKS.fullmatch(text):
         return "You are welcome."
+    if _CAPABILITIES.search(text):
+        return introduction(tools)
+    return _from_memory(text, before)
+
+
+def _from_memory(text: str, before: Sequence[Message]) -> str | None:
     if _SAID_BEFORE.search(text):
         return _recalled("You said", _latest(before, "user"))
     if _ANSWERED_BEFORE.search(text):
@@ -64,30 +78,35 @@ def introduction(tools: Sequence[Tool]) -> str:
     if len(tools) > _TOOLS_LISTED:
         rows.append(f"- and {len(tools) - _TOOLS_LISTED} more")
     listed = "\n".join(rows)
-    return f"{I_AM}: I pick tools by the words of a message. I have:\n{listed}\n\n{how_to_ask(tools)}"
+    return f"{I_AM}: I pick tools by the words of a message. I have:\n{listed}\n\n{_how_to_ask(tools)}"
 
 
-def found_nothing(text: str, tools: Sequence[Tool]) -> str:
+def found_nothing(text: str, tools: Sequence[Tool], *, alone: bool) -> str:
+    if not alone:
+        return f"For “{_shortened(text)}” I, a rule-based stand-in, found no tool."
     reason = f"{I_AM}; for “{_shortened(text)}” I found no tool"
     if not tools:
         return f"{reason}, because there are none here."
-    names = ", ".join(tool.name for tool in tools[:_TOOLS_LISTED])
-    return f"{reason}. I have: {names}. {how_to_ask(tools)}"
+    names = ", ".join([tool.name for tool in tools[:_NAMES_LISTED]] + ["…"] * (len(tools) > _NAMES_LISTED))
+    return f"{reason}. I have: {names}. {_how_to_ask(tools)}"
 
 
-def how_to_ask(tools: Sequence[Tool]) -> str:
-    """An example that works for one of the tools."""
-    tool = min(tools, key=lambda tool: sum(one.required for one in parameters_of(tool)) or len(tools))
-    arguments = {one.name: _example(one) for one in parameters_of(tool) if one.required}
-    example = f"use {tool.name} with {json.dumps(arguments)}" if arguments else f"use {tool.name}"
-    return f"What always works: “{example}”."
+def _how_to_ask(tools: Sequence[Tool]) -> str:
+    """What works whatever the words: an example for the first tool that takes an argument."""
+    needs = {tool.name: [one for one in parameters_of(tool) if one.required] for tool in tools[:_TOOLS_LISTED]}
+    name = next((name for name, required in needs.items() if required), tools[0].name)
+    arguments = {one.name: _example(one) for one in needs[name]}
+    example = f"use {name} with {json.dumps(arguments)}" if arguments else f"use {name}"
+    return f"What always works: `{example}`."
 
 
 def _example(parameter: Parameter) -> object:
     if parameter.options:
         return parameter.options[0]
-    examples: dict[str, object] = {"integer": 1, "number": 1, "boolean": True, "array": [], "object": {}}
-    return examples.get(parameter.type, "…")
+    if parameter.type == "string":
+        return _EXAMPLES.get(parameter.takes[:1], "hello")
+    examples: dict[str, object] = {"integer": 1, "number": 1, "boolean": True, "array": []}
+    return examples.get(parameter.type, {})
 
 
 def _latest(before: Sequence[Message], role: str) -> str:

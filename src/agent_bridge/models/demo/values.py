@@ -1,4 +1,4 @@
-"""The values that a text holds: quotations, addresses, paths, times, places and numbers, in the form that tools take."""
+"""The values that a text holds, in the form that tools take: quotations, addresses, paths, times, places, numbers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ _MOMENT = re.compile(
     r"\b(?P<iso>\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:?\d\d)?)?)(?!\d)"
     rf"|\b(?P<date>{_DAY} {_MONTH},? \d{{4}}|{_MONTH} {_DAY},? \d{{4}})\b"
     r"|\b(?P<clock>\d{1,2}:\d\d(?: ?[ap]m)?|\d{1,2} ?[ap]m)\b"
-    r"|\b(?P<word>today|tomorrow|yesterday|now|noon|midnight|ago|in(?= \d+ (?:minute|hour|day|week|month|year)s?\b))\b",
+    r"|\b(?P<word>today|tomorrow|yesterday|now|noon|midnight|ago|since|until|till"
+    r"|in(?= \d+ (?:minute|hour|day|week|month|year)s?\b))\b",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)", re.IGNORECASE)
@@ -40,6 +41,9 @@ _WRITTEN_TIMES = (
     *(("%d %B %Y", "%Y-%m-%d"), ("%d %b %Y", "%Y-%m-%d"), ("%B %d %Y", "%Y-%m-%d"), ("%b %d %Y", "%Y-%m-%d")),
 )
 _SPOKEN_TIMES = {"ago": "now", "in": "now", "noon": "12:00", "midnight": "00:00"}
+_LIMITS = frozenset(["since", "until", "till"])
+_HOW_LONG = re.compile(r"\bhow (?:long|many (?:(?P<fine>hours|minutes|seconds)|\w+))(?: \w+){0,2} $", re.IGNORECASE)
+"""Before one of the limits: then now is the other end."""
 _LONGEST_CITY = 3
 """In words; below, in letters."""
 _SHORTEST_CITY = 3
@@ -58,11 +62,10 @@ def find_values(text: str) -> list[Value]:
     """All of them, from left to right. Where two patterns fit, the first in the table wins."""
     found: list[Value] = []
     for kind, pattern, read in _PATTERNS:
-        for match in pattern.finditer(blanked(text, found)):
-            if (value := read(match)) is not None:
-                found.append(Value(kind, value, *match.span()))
-    found.extend(_cities(blanked(text, found)))
-    found.extend(Value("place", match[1], *match.span(1)) for match in _PLACE.finditer(blanked(text, found)))
+        matches = pattern.finditer(blanked(text, found))
+        found += [Value(kind, value, *match.span()) for match in matches if (value := read(match)) is not None]
+    found += _cities(blanked(text, found))
+    found += [Value("place", match[1], *match.span(1)) for match in _PLACE.finditer(blanked(text, found))]
     return sorted(found, key=lambda value: value.start)
 
 
@@ -88,12 +91,19 @@ def _moment(match: re.Match[str]) -> str | None:
     if match["iso"]:
         return text.replace(" ", "T")
     if match["word"]:
-        return _SPOKEN_TIMES.get(text.casefold(), text.casefold())
+        return _spoken(text.casefold(), match.string[: match.start()])
     plain = re.sub(r"(?<=\d)(?:st|nd|rd|th)|,|(?<=\d) (?=[ap]m)", "", text.casefold())
     for written, shown in _WRITTEN_TIMES:
         with suppress(ValueError):
             return datetime.strptime(plain, written).strftime(shown)
     return None
+
+
+def _spoken(word: str, before: str) -> str | None:
+    if word in _LIMITS:
+        asked = _HOW_LONG.search(before)
+        return ("now" if asked["fine"] else "today") if asked else None
+    return _SPOKEN_TIMES.get(word, word)
 
 
 def _number(match: re.Match[str]) -> str:

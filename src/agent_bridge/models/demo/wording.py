@@ -1,4 +1,4 @@
-"""Words results: every one of them, in the order asked, failures too."""
+"""Words results: each of them in a sentence that says what it answers, or in a block; failures too."""
 
 from __future__ import annotations
 
@@ -11,22 +11,27 @@ from agent_bridge.tools import JsonObject
 
 _LONGEST_SENTENCE = 300
 _LONGEST_RESULT = 2000
-_FAILED = re.compile(r"\s*(?:error|denied|not called|outcome unknown|failed|invalid|access denied)\b", re.IGNORECASE)
-_SAYS_IT_ALL = re.compile(r"[=\u2248]|^[A-Z\d].* .*[.!?]$")
+_FAILED = re.compile(
+    r"\s*(?:(?:error|denied|not called|outcome unknown|failed|invalid|access denied|mcp error)\b|E[A-Z]{4,}:)",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"[A-Z\d].* .*[.!?]|[^\"{]* [=\u2248] .*")
 
 
-def word_result(tool: str, result: str) -> str:
-    """One result as a sentence, or as a block where it is longer than that."""
+def word_result(tool: str, arguments: JsonObject, result: str) -> str:
     text = result.strip()
     if not text:
         return f"{tool} gave nothing back."
     if _FAILED.match(text):
         return f"{tool} did not work: {_ended(_bounded(text))}"
-    if text.startswith("{") and (flat := _flat(text)):
-        text = flat
+    text = _flat(text) or text
     if "\n" in text or len(text) > _LONGEST_SENTENCE:
         return f"{tool} gave:\n{_bounded(text)}"
-    return _ended(text if _SAYS_IT_ALL.search(text) else f"{tool} says: {text}")
+    if not _SENTENCE.fullmatch(text):
+        return f"{tool} gave “{text}”."
+    asked = [str(value) for value in arguments.values()]
+    about = f"{', '.join(asked)}: " if asked and not any(value in text for value in asked) else ""
+    return _ended(f"{about}{text}")
 
 
 def join(sayings: Sequence[str]) -> str:
@@ -39,7 +44,7 @@ def join(sayings: Sequence[str]) -> str:
 
 
 def _ended(text: str) -> str:
-    return text if text[-1] in ".!?:`" else f"{text}."
+    return text if text[-1] in ".!?" else f"{text}."
 
 
 def _bounded(text: str) -> str:
@@ -54,6 +59,9 @@ def _flat(text: str) -> str | None:
         body: object = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(body, dict) or any(isinstance(value, dict | list) for value in cast("JsonObject", body).values()):
+    if not isinstance(body, dict):
         return None
-    return ", ".join(f"{key}: {value}" for key, value in cast("JsonObject", body).items())
+    pairs = cast("JsonObject", body).items()
+    return (
+        None if any(isinstance(value, dict | list) for _, value in pairs) else ", ".join(f"{k}: {v}" for k, v in pairs)
+    )
