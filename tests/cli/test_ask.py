@@ -37,7 +37,7 @@ def test_the_answer_goes_to_stdout_and_everything_else_to_stderr(tmp_path: Path)
     assert sorted(lines[5:7]) == ["✓ look_up 0 ms one is a word", "✓ look_up 0 ms two is a word"]
     assert lines[7:] == [
         "2 tool calls · 2 steps · 0 ms · 20 tokens in, 10 tokens out · $0.002",
-        'session ses_1 (to go on: agent-bridge ask --session ses_1 "…")',
+        'to go on: agent-bridge ask --session ses_1 "…"',
     ]
 
 

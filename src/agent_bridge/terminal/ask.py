@@ -64,7 +64,7 @@ async def _ask(
 
     def give_up() -> None:
         cancel.set()
-        page.note("", detail="Cancelling the run. Ctrl-C again leaves at once.")
+        page.remark("Cancelling the run. Ctrl-C again leaves at once.")
 
     async with spinner.turning():
         if form in _FOR_PEOPLE:
@@ -92,11 +92,11 @@ def _say_how_it_ended(view: RunView, form: Form, page: Page) -> None:
     if view.error is not None:
         page.note("agent-bridge:", "red", view.error.message)
     elif view.status == "cancelled":
-        page.note("", title="The run was cancelled.")
+        page.remark("The run was cancelled.")
     elif view.status == "input_required":
-        page.note("", title=f"The run {view.run_id} waits for approval, which cannot be given here.")
+        page.remark(f"The run {view.run_id} waits for approval, which cannot be given here.")
     if form in _FOR_PEOPLE:
-        page.note("", detail=f'session {view.session_id} (to go on: agent-bridge ask --session {view.session_id} "…")')
+        page.remark(f'to go on: agent-bridge ask --session {view.session_id} "…"')
 
 
 def _message(words: Sequence[str]) -> str:

@@ -72,7 +72,7 @@ class Beside:
 
         def give_up() -> None:
             cancel.set()
-            self._page.note("", detail="Cancelling the run. Ctrl-C again leaves.")
+            self._page.remark("Cancelling the run. Ctrl-C again leaves.")
 
         future = self._portal.start_task_soon(turn)
         try:

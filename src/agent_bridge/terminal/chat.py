@@ -94,7 +94,7 @@ class Conversation:
                 self._complain(error.message)
                 self.exit_code = exits.of_error(error)
         if self._spoken:
-            self._tell(f"session {self._session_id} (to go on: agent-bridge chat --session {self._session_id})")
+            self._tell(f"to go on: agent-bridge chat --session {self._session_id}")
 
     def _read(self) -> str | None:
         while True:
@@ -162,7 +162,7 @@ class Conversation:
             self._page.out.line(name)
 
     def _tell(self, text: str) -> None:
-        self._page.note("", detail=text)
+        self._page.remark(text)
 
     def _complain(self, text: str) -> None:
         self._page.note(self._page.err.symbols.bad, "red", text)

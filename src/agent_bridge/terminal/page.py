@@ -45,6 +45,11 @@ class Page:
         parts.append(self.err.paint(self.err.one_line(detail, max(room, 20)), "dim"))
         self.err.line(" ".join(part for part in parts if part))
 
+    def remark(self, text: str) -> None:
+        """One dim line, never cut: it may hold what a person will copy."""
+        self._fresh_line()
+        self.err.line(self.err.paint(self.err.one_line(text, _TITLE_WIDTH), "dim"))
+
     def whisper(self, content: str) -> None:
         """Dim text that streams, beside the text that counts."""
         self._spinner.say("")
@@ -58,7 +63,7 @@ class Page:
         if self.err.lively:
             self.awaiting("connecting…")
         else:
-            self.note("", detail="connecting…")
+            self.remark("connecting…")
 
     def awaiting(self, text: str) -> None:
         """What is awaited from now on, where the window is lively."""

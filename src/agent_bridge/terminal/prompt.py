@@ -17,6 +17,7 @@ class Prompt:
     """On a terminal with editing and a history that is forgotten at the end; elsewhere without a prompt or an echo."""
 
     def __init__(self, out: Screen, text: str) -> None:
+        self._out = out
         self.interactive = sys.stdin.isatty() and out.terminal
         self._text = _uncounted(out.paint(text, "bold"))
         self._more = out.symbols.cut + " "
@@ -33,6 +34,7 @@ class Prompt:
                 while line.endswith("\\"):
                     line = line[:-1] + "\n" + input(self._more)
         except EOFError:
+            self._out.line()
             return None
         return line
 

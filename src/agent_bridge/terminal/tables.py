@@ -77,7 +77,7 @@ def _show(out: Screen, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -
     from rich.text import Text
 
     plain = out.symbols.cut != "…"
-    table = Table(box=ASCII2 if plain else SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    table = Table(box=ASCII2 if plain else SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:

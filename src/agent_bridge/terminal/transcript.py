@@ -58,7 +58,8 @@ class Transcript:
             self._warn(notice.message)
         if run.status == "stopped" and run.stop_reason is not None:
             self._warn(f"Stopped: {STOPPED[run.stop_reason]}. The answer may be incomplete.")
-        self._page.note("", detail=summary(run))
+        if run.steps:
+            self._page.remark(summary(run))
 
     def _show_turn(self, event: _OfTheTurn) -> None:
         match event:
@@ -77,7 +78,7 @@ class Transcript:
             case ApprovalRequired():
                 self._warn(f"{event.tool} {compact(event.arguments)} needs approval: {event.reason}")
             case ApprovalResolved():
-                self._page.note("", detail=f"{event.decision} by {event.by}")
+                self._page.remark(f"{event.decision} by {event.by}")
 
     def _show_tool(self, event: ToolStart | ToolProgress | ToolEnd | ToolFailed) -> None:
         symbols = self._page.err.symbols
@@ -102,7 +103,7 @@ class Transcript:
     def _begin(self, event: RunStart) -> None:
         if self._introduce:
             tools = count(event.tool_count, "tool")
-            self._page.note("", detail=f"{event.server} · {event.model} · {tools}")
+            self._page.remark(f"{event.server} · {event.model} · {tools}")
         self._page.awaiting(_WAITING)
 
     def _say(self, seq: int, content: str) -> None:
