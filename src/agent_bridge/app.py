@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from agent_bridge import __version__
@@ -59,8 +59,18 @@ async def serve_stdio(config: Config) -> None:
             await serve_stdio(build(bridge, as_tools=_as_tools(config), version=__version__), wire, stopping)
 
 
-async def serve_http(config: Config, *, host: str, port: int, allow_unauthenticated: bool = False) -> None:
-    """Serves every HTTP door until the process is told to end. Raises `ConfigInvalid` where it may not listen there."""
+async def serve_http(
+    config: Config,
+    *,
+    host: str,
+    port: int,
+    allow_unauthenticated: bool = False,
+    on_listening: Callable[[str], None] = lambda address: log.info("MCP at %s", address),
+) -> None:
+    """Serves every HTTP door until the process is told to end. Raises `ConfigInvalid` where it may not listen there.
+
+    `on_listening` is told the address of MCP once it can be reached.
+    """
     environment.prepare()
     from agent_bridge.api.mcp.http import serve_http
     from agent_bridge.api.mcp.server import build
@@ -75,7 +85,7 @@ async def serve_http(config: Config, *, host: str, port: int, allow_unauthentica
                 port=port,
                 stopping=stopping,
                 allow_unauthenticated=allow_unauthenticated,
-                on_listening=lambda address: log.info("MCP at %s", address),
+                on_listening=on_listening,
             )
 
 

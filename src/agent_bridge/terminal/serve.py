@@ -25,5 +25,13 @@ def serve(
             print(_BY_HAND, file=sys.stderr)
         asyncio.run(serve_stdio(config))
     else:
-        asyncio.run(serve_http(config, host=host, port=port, allow_unauthenticated=allow_unauthenticated))
+        asyncio.run(
+            serve_http(
+                config,
+                host=host,
+                port=port,
+                allow_unauthenticated=allow_unauthenticated,
+                on_listening=lambda address: print(f"agent-bridge: MCP at {address}", file=sys.stderr),
+            )
+        )
     return exits.OK
