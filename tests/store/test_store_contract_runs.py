@@ -214,3 +214,23 @@ async def test_after_a_cancelled_save_the_next_one_decides_what_is_stored(store:
         await saving
     await store.save(first)
     assert await store.run("ada", first.run_id) == first
+
+
+async def test_word_to_cancel_reaches_the_owner_of_the_run(store: Store) -> None:
+    run = (await at_work(store)).run
+    assert await store.asked_to_cancel(run.run_id, wait_s=0) is False
+    waiting = asyncio.create_task(store.asked_to_cancel(run.run_id, wait_s=10))
+    await store.ask_to_cancel(run.run_id)
+    assert await waiting is True
+
+
+async def test_dropping_a_session_leaves_word_to_cancel_what_runs_in_it(store: Store) -> None:
+    run = (await at_work(store)).run
+    assert await store.drop_session(run.principal, run.session_id)
+    assert await store.asked_to_cancel(run.run_id, wait_s=0) is True
+
+
+async def test_a_change_of_a_run_is_waited_for_in_vain_at_most_as_long_as_was_asked(store: Store) -> None:
+    run = (await at_work(store)).run
+    async with asyncio.timeout(5):
+        await store.changed(run.run_id, wait_s=0.05)

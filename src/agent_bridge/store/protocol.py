@@ -121,6 +121,21 @@ class Store(Protocol):
         """
         ...
 
+    async def ask_to_cancel(self, run_id: str) -> None:
+        """Leaves word for the owner of the run, in whichever process it is."""
+        ...
+
+    async def asked_to_cancel(self, run_id: str, *, wait_s: float) -> bool:
+        """Whether word was left, also for what `drop_session` let go; waits for it up to `wait_s`."""
+        ...
+
+    async def changed(self, run_id: str, *, wait_s: float) -> None:
+        """Returns when the run or its events may have changed, in whichever process, and after `wait_s` at the latest.
+
+        It may return early, and may miss a change that came before it was called.
+        """
+        ...
+
     async def events(self, run_id: str, after: int, limit: int = 1000) -> list[Recorded]:
         """Those with `seq > after`, in order."""
         ...

@@ -147,6 +147,15 @@ def take_over(db: Connection, run: Run, life: Lifetime, *, force: bool) -> bool:
     return taken.rowcount > 0
 
 
+def ask_to_cancel(db: Connection, run_id: str) -> None:
+    db.execute("UPDATE runs SET is_cancelled = 1 WHERE run_id = ?", (run_id,))
+
+
+def asked_to_cancel(db: Connection, run_id: str) -> bool:
+    row = db.execute("SELECT is_cancelled FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    return bool(row and row["is_cancelled"])
+
+
 def extend(db: Connection, run_id: str, until: float) -> None:
     db.execute("UPDATE runs SET expires_at = max(expires_at, ?) WHERE run_id = ?", (until, run_id))
 

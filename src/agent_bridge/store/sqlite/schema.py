@@ -46,6 +46,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             lease_until REAL NOT NULL,
             created_at REAL NOT NULL,
             expires_at REAL NOT NULL,
+            is_cancelled INTEGER NOT NULL DEFAULT 0,
             body TEXT NOT NULL
         )
         """,

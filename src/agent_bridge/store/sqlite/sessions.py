@@ -65,6 +65,11 @@ def replace(db: Connection, session: Session, body: str, life: Lifetime) -> bool
 
 
 def drop(db: Connection, principal: str, session_id: str, now: float) -> bool:
+    db.execute(
+        "UPDATE runs SET is_cancelled = 1 WHERE run_id = (SELECT busy_with FROM sessions WHERE session_id = ?"
+        " AND principal = ? AND expires_at > ?)",
+        (session_id, principal, now),
+    )
     dropped = db.execute(
         "DELETE FROM sessions WHERE session_id = ? AND principal = ? AND expires_at > ?", (session_id, principal, now)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -28,6 +29,9 @@ from agent_bridge.tools import JsonObject
 
 BUSY_TIMEOUT_S = 5.0
 """How long a transaction waits for one of another process."""
+CANCEL_POLL_S = 0.5
+CHANGE_POLL_S = 0.1
+"""How often it is looked whether another process left word, or went on with a run."""
 REMEMBERED_RUNS = 1000
 """Of how many runs at work it is known which steps are stored; of any other, all its steps are written again."""
 SWEPT_AT_ONCE = 200
@@ -179,6 +183,23 @@ class SqliteStore(Store):
             return found.run if found else None
 
         return await self._thread.write(transaction)
+
+    async def ask_to_cancel(self, run_id: str) -> None:
+        await self._thread.write(lambda db: runs.ask_to_cancel(db, run_id))
+
+    async def asked_to_cancel(self, run_id: str, *, wait_s: float) -> bool:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_s
+        while not await self._thread.read(lambda db: runs.asked_to_cancel(db, run_id)):
+            if (left := deadline - loop.time()) <= 0:
+                return False
+            await asyncio.sleep(min(left, CANCEL_POLL_S))
+        return True
+
+    async def changed(self, run_id: str, *, wait_s: float) -> None:
+        """SQLite tells other processes nothing, so it is always time to look again."""
+        del run_id
+        await asyncio.sleep(min(wait_s, CHANGE_POLL_S))
 
     async def events(self, run_id: str, after: int, limit: int = 1000) -> list[Recorded]:
         now = self._now()
