@@ -233,4 +233,4 @@ async def test_dropping_a_session_leaves_word_to_cancel_what_runs_in_it(store: S
 async def test_a_change_of_a_run_is_waited_for_in_vain_at_most_as_long_as_was_asked(store: Store) -> None:
     run = (await at_work(store)).run
     async with asyncio.timeout(5):
-        await store.changed(run.run_id, wait_s=0.05)
+        await store.changed(run.run_id, after=0, wait_s=0.05)

@@ -129,10 +129,10 @@ class Store(Protocol):
         """Whether word was left, also for what `drop_session` let go; waits for it up to `wait_s`."""
         ...
 
-    async def changed(self, run_id: str, *, wait_s: float) -> None:
-        """Returns when the run or its events may have changed, in whichever process, and after `wait_s` at the latest.
+    async def changed(self, run_id: str, *, after: int, wait_s: float) -> None:
+        """Returns when the run may have events with `seq > after`, from whichever process; after `wait_s` at the latest.
 
-        It may return early, and may miss a change that came before it was called.
+        It may return early, and misses nothing: a change between reading the events and this call counts.
         """
         ...
 

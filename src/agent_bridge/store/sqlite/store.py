@@ -196,9 +196,9 @@ class SqliteStore(Store):
             await asyncio.sleep(min(left, CANCEL_POLL_S))
         return True
 
-    async def changed(self, run_id: str, *, wait_s: float) -> None:
+    async def changed(self, run_id: str, *, after: int, wait_s: float) -> None:
         """SQLite tells other processes nothing, so it is always time to look again."""
-        del run_id
+        del run_id, after
         await asyncio.sleep(min(wait_s, CHANGE_POLL_S))
 
     async def events(self, run_id: str, after: int, limit: int = 1000) -> list[Recorded]:
