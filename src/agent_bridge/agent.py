@@ -58,7 +58,7 @@ class Journal(Protocol):
         """Numbers, stores and announces the event, in order. Returns at once."""
         ...
 
-    async def save(self, run: Run, *events: Event, result: tuple[str, ToolResult] | None = None) -> None:
+    async def save(self, run: Run, *events: Event, result: tuple[str, ToolResult] | None = None) -> object:
         """Stores the run, a call's whole result and the events together; then announces the events."""
         ...
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from agent_bridge import __version__
 from agent_bridge.api.identity import open_authenticator
@@ -15,7 +17,7 @@ from agent_bridge.bridge import Models as ModelSource
 from agent_bridge.builtin import BUILTINS
 from agent_bridge.config import Config
 from agent_bridge.models import Models
-from agent_bridge.runs import Equip, Runs
+from agent_bridge.runs import Equip, Legs, Runs, keep_house
 from agent_bridge.store import open_store
 from agent_bridge.upstream import Upstreams
 
@@ -41,10 +43,23 @@ async def open_bridge(
         )
         changes = Changes()
         equip = Equip(config, models.open, upstreams.open)
-        runs = await stack.enter_async_context(Runs(store, equip, config.settings, on_change=changes.tell_run))
+        lease_s = config.settings.turn_lease_s
+        legs = await stack.enter_async_context(Legs(store, equip, lease_s=lease_s, on_change=changes.tell_run))
+        runs = Runs(store, legs, legs, config.settings)
         if adopt_orphans:
-            runs.adopt_orphans()
+            await stack.enter_async_context(background(keep_house(store, runs, lease_s=lease_s)))
         yield Bridge(config, store=store, models=models, upstreams=upstreams, equip=equip, runs=runs, changes=changes)
+
+
+@asynccontextmanager
+async def background(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Does the work while the block lasts."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def serve_stdio(config: Config) -> None:

@@ -191,6 +191,7 @@ host_wait_s: {cursor: 50, claude-code: null}
         history_max_messages=20,
         turn_lease_s=45,
         turn_wait_s=2.0,
+        turn_retry_s=0.5,
         on_disconnect="detach",
         disconnect_grace_s=5,
         host_wait_s={"cursor": 50, "claude-code": None},

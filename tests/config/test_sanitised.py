@@ -91,6 +91,7 @@ auth:
             "history_max_messages": 50,
             "turn_lease_s": 30,
             "turn_wait_s": 2,
+            "turn_retry_s": 0.2,
             "on_disconnect": "cancel",
             "disconnect_grace_s": 0,
             "host_wait_s": {},

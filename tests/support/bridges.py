@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from agent_bridge.app import background
 from agent_bridge.bridge import Bridge, Changes, ChatRequest
 from agent_bridge.config import Config, Settings
 from agent_bridge.config.schema import Server, ToolFilter, Upstream
 from agent_bridge.records import LOCAL, Principal
-from agent_bridge.runs import Equip, Runs
+from agent_bridge.runs import Equip, Legs, Runs, keep_house
 from agent_bridge.store import Store, open_store
 from agent_bridge.upstream import UpstreamReport
 from agent_bridge.views import RunView, ServerState
@@ -83,9 +84,11 @@ async def scripted_bridge(
         models = ScriptedModels(model)
         changes = Changes()
         equip = Equip(config, models.open, upstreams.open)
-        runs = await stack.enter_async_context(Runs(opened, equip, config.settings, on_change=changes.tell_run))
+        lease_s = config.settings.turn_lease_s
+        legs = await stack.enter_async_context(Legs(opened, equip, lease_s=lease_s, on_change=changes.tell_run))
+        runs = Runs(opened, legs, legs, config.settings)
         if adopt_orphans:
-            runs.adopt_orphans()
+            await stack.enter_async_context(background(keep_house(opened, runs, lease_s=lease_s)))
         yield Bridge(config, store=opened, models=models, upstreams=upstreams, equip=equip, runs=runs, changes=changes)
 
 

@@ -80,6 +80,7 @@ def chosen_settings(file: File, variables: Variables, *, on_redis: bool) -> Sett
         history_ttl_s=variables.number("LLMCHAT_CHAT_HISTORY_TTL") or ttl_s,
         history_max_messages=variables.count("LLMCHAT_CHAT_HISTORY_MAX_MESSAGES") or 50,
         turn_lease_s=variables.number("LLMCHAT_SESSION_LOCK_TTL") or 30,
+        turn_retry_s=pause_s or 0.2,
         turn_wait_s=(10 if retries is None else retries) * (0.2 if pause_s is None else pause_s),
         on_disconnect=file.on_disconnect,
         disconnect_grace_s=file.disconnect_grace_s,

@@ -29,6 +29,8 @@ class Settings:
     """How long the owner of a run may be silent before another may take it (`LLMCHAT_SESSION_LOCK_TTL`)."""
     turn_wait_s: float = 2
     """How long a second chat of a session waits for the first (`…_LOCK_RETRIES` times `…_LOCK_WAIT`)."""
+    turn_retry_s: float = 0.2
+    """How often it is looked whether the turn came free in another process (`…_LOCK_WAIT`)."""
     on_disconnect: Literal["cancel", "detach"] = "cancel"
     """What becomes of a run when the call that waits on it is cancelled."""
     disconnect_grace_s: float = 0

@@ -80,12 +80,15 @@ class RunJournal:
             await self._wake.wait()
             await asyncio.shield(self._commit((), lambda events: self._store.append(self._run, events)))
 
-    async def save(self, run: Run, *events: Event, result: tuple[str, ToolResult] | None = None) -> None:
+    async def save(self, run: Run, *events: Event, result: tuple[str, ToolResult] | None = None) -> Run:
+        """The run as it was stored."""
+
         async def write(recorded: Sequence[Recorded]) -> None:
             results = {result[0]: _whole(result[1])} if result else None
             await self._store.save(replace(run, last_seq=self._seq), recorded, results=results)
 
         await asyncio.shield(self._commit(events, write))
+        return replace(run, last_seq=self._seq)
 
     async def finish(self, run: Run, turn: Turn, last_event: Callable[[Run], Event]) -> Run:
         """Stores the ended run with its turn, then announces its last event, worded from the run as it is stored."""

@@ -62,7 +62,7 @@ class Leg:
             finished, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for failed in finished - {self._answering}:
                 failed.result()
-            outcome = self._answering.result()
+            outcome = await self._answering
         finally:
             for task in tasks:
                 task.cancel()
@@ -84,9 +84,10 @@ class Leg:
         return self._agent.run if self._agent else self.run
 
     async def _keep_lease(self) -> None:
-        while True:
-            await asyncio.sleep(self._lease_s / 3)
+        """Returns when somebody, in whichever process, wants the run cancelled."""
+        while not await self._store.asked_to_cancel(self.run.run_id, wait_s=self._lease_s / 3):
             await self._store.renew(self.run, lease_s=self._lease_s)
+        self.cancel()
 
     async def _outcome(self) -> Outcome | Parked:
         try:

@@ -1,4 +1,4 @@
-"""All runs of this process: who starts one, follows it, waits for it or cancels it comes here.
+"""Runs: started, followed, waited for, answered and cancelled, whichever process works on them.
 
 A run belongs to the bridge and not to a request: nothing here ends because a caller went away.
 """
@@ -7,57 +7,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from types import TracebackType
-from typing import Self
 
 from agent_bridge.calls import Answer, decided
 from agent_bridge.config import Settings
-from agent_bridge.errors import ApprovalNotFound, SessionBusy, StoreUnavailable
+from agent_bridge.errors import ApprovalNotFound, SessionBusy
 from agent_bridge.events import ApprovalResolved, Recorded
 from agent_bridge.records import Approval, Run, Session
 from agent_bridge.runs.endings import ended, remembered
-from agent_bridge.runs.equipment import Equip
-from agent_bridge.runs.journal import RunJournal
-from agent_bridge.runs.leg import Leg, last_event
+from agent_bridge.runs.leg import last_event
+from agent_bridge.runs.legs import Executor, Legs
 from agent_bridge.store import LeaseLost, Store, TurnTaken
 
-log = logging.getLogger(__name__)
-
-POLL_S = 0.25
-"""How often a run that another process executes is looked at."""
+CANCEL_PATIENCE_S = 2.0
+"""How long the owner of a run in another process has to end it; then it is taken away from it."""
+LOOK_AGAIN_S = 1.0
 
 
 class Runs:
-    def __init__(self, store: Store, equip: Equip, settings: Settings, *, on_change: Callable[[Run], None]) -> None:
+    def __init__(self, store: Store, legs: Legs, executor: Executor, settings: Settings) -> None:
         self._store = store
-        self._equip = equip
+        self._legs = legs
+        self._executor = executor
         self._settings = settings
-        self._on_change = on_change
-        self._legs: dict[str, Leg] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._housekeeping: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    def adopt_orphans(self) -> None:
-        """From now on continues what stopped or crashed processes left behind, and forgets what has expired."""
-        self._housekeeping = asyncio.create_task(self._keep_house())
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stops working. What has not ended stays at its last checkpoint, free for the next process to continue."""
-        tasks = [*self._tasks.values(), *([self._housekeeping] if self._housekeeping else [])]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
 
     async def start(self, run: Run, session: Session) -> Run:
         """Writes the run down and begins it. Waits for the session's turn; raises `SessionBusy`."""
@@ -66,7 +40,7 @@ class Runs:
         while True:
             begun = await self._store.begin(run, lease_s=self._settings.turn_lease_s)
             if not isinstance(begun, TurnTaken):
-                self._launch(begun, session, self._journal(begun))
+                await self._executor.execute(begun, session)
                 return begun
             left = deadline - loop.time()
             if left <= 0:
@@ -74,7 +48,7 @@ class Runs:
                     f"Session '{session.session_id}' is busy with run '{begun.run_id}'. Wait for it with status, or "
                     "cancel it, then call chat again."
                 )
-            await self._turn_over(begun.run_id, min(left, POLL_S))
+            await self._turn_over(begun.run_id, left)
 
     async def events(self, run: Run, *, after: int, wait_s: float) -> list[Recorded]:
         """Those with `seq > after`; without any, the first to come within `wait_s`, or none."""
@@ -88,7 +62,7 @@ class Runs:
             if events or run.ended or loop.time() >= deadline:
                 return events
             if leg is None:
-                await asyncio.sleep(min(POLL_S, left))
+                await self._store.changed(run.run_id, after=after, wait_s=min(left, LOOK_AGAIN_S))
 
     async def wait(self, run: Run, wait_s: float | None) -> Run:
         """The run when it has ended or a person must decide, or as it is after `wait_s`."""
@@ -110,21 +84,10 @@ class Runs:
             if taken is not None:
                 decisions = [(one, answer) for one in taken.pending if one.approval_id == approval_id]
                 with contextlib.suppress(LeaseLost):  # somebody else decides at this moment: see what they decided
-                    run = await self._go_on(taken, decisions)
+                    run = await self.go_on(taken, decisions)
                     if decisions:
                         return run
             run = await self.newest(run)
-
-    async def _at_rest(self, run: Run) -> None:
-        while True:
-            leg = self._legs.get(run.run_id)
-            if leg is not None:
-                await leg.journal.closed.wait()
-            run = await self.newest(run)
-            if run.ended or run.status == "input_required":
-                return
-            if run.run_id not in self._legs:
-                await asyncio.sleep(POLL_S)
 
     async def cancel(self, run: Run) -> Run:
         """Ends the run, wherever it is executed. One that has ended stays as it is."""
@@ -132,11 +95,14 @@ class Runs:
         if leg is not None:
             leg.cancel()
             await leg.journal.closed.wait()
+        elif run.status != "input_required":
+            await self._store.ask_to_cancel(run.run_id)
+            await self.wait(run, CANCEL_PATIENCE_S)
         while not (run := await self.newest(run)).ended:
             taken = await self._store.adopt(run, lease_s=self._settings.turn_lease_s, force=True)
             if taken is not None:
                 run = replace(ended(taken, "cancelled", ""), ended_at=time.time())
-                return await (await self._continued(taken)).finish(run, remembered(run), last_event)
+                return await (await self._legs.journal_of(taken)).finish(run, remembered(run), last_event)
         return run
 
     async def newest(self, run: Run) -> Run:
@@ -146,76 +112,43 @@ class Runs:
             return leg.newest
         return await self._store.run(run.principal, run.run_id) or run
 
-    async def _keep_house(self) -> None:
-        while True:
-            try:
-                await self._resume_orphans()
-                await self._store.sweep()
-            except StoreUnavailable as error:
-                log.warning("the store cannot be tidied now: %s", error)
-            await asyncio.sleep(self._settings.turn_lease_s)
+    async def go_on(self, run: Run, decisions: Sequence[tuple[Approval, Answer]]) -> Run:
+        """Writes the decisions down; begins the next leg, unless more must be decided or the session is gone.
 
-    async def _resume_orphans(self) -> None:
-        for orphan in await self._store.orphans():
-            run = await self._store.adopt(orphan, lease_s=self._settings.turn_lease_s)
-            if run is None:
-                continue
-            log.info("resuming run %s", run.run_id)
-            expired = [(approval, Answer(decision="deny", by="expiry")) for approval in run.pending]
-            await self._go_on(run, expired)
-
-    async def _go_on(self, run: Run, decisions: Sequence[tuple[Approval, Answer]]) -> Run:
-        """Writes the decisions down; begins the next leg, unless more must be decided or the session is gone."""
-        journal = await self._continued(run)
+        The run must have been adopted. Raises `LeaseLost`.
+        """
+        journal = await self._legs.journal_of(run)
         for approval, answer in decisions:
             run = decided(run, approval, answer)
             journal.emit(ApprovalResolved(approval_id=approval.approval_id, decision=answer.decision, by=answer.by))
         if run.pending:
             lease_s = max(approval.expires_at for approval in run.pending) - time.time()
             await self._store.renew(run, lease_s=lease_s)
-            await journal.save(run)
-            return run
+            return await journal.save(run)
         session = await self._store.session(run.principal, run.session_id)
         if session is None:
             return await journal.finish(ended(run, "cancelled", ""), [], last_event)
-        run = replace(run, status="running")
-        await journal.save(run)
-        self._launch(run, session, journal)
+        run = await journal.save(replace(run, status="running"))
+        await self._executor.execute(run, session)
         return run
 
-    def _launch(self, run: Run, session: Session, journal: RunJournal) -> None:
-        leg = Leg(
-            run, session, store=self._store, equip=self._equip, lease_s=self._settings.turn_lease_s, journal=journal
-        )
-        self._legs[run.run_id] = leg
-        self._tasks[run.run_id] = asyncio.create_task(self._execute(leg), name=run.run_id)
+    async def _at_rest(self, run: Run) -> None:
+        while True:
+            leg = self._legs.get(run.run_id)
+            if leg is not None:
+                await leg.journal.closed.wait()
+            run = await self.newest(run)
+            if run.ended or run.status == "input_required":
+                return
+            if self._legs.get(run.run_id) is None:
+                await self._store.changed(run.run_id, after=run.last_seq, wait_s=LOOK_AGAIN_S)
 
     async def _turn_over(self, run_id: str, wait_s: float) -> None:
-        """Returns when the run that has the turn ends here, and after `wait_s` at the latest."""
+        """Returns when the run that has the turn may have ended, and after `wait_s` at the latest."""
         leg = self._legs.get(run_id)
         if leg is None:
-            await asyncio.sleep(wait_s)
+            await asyncio.sleep(min(wait_s, self._settings.turn_retry_s))
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await leg.journal.closed.wait()
-
-    async def _continued(self, run: Run) -> RunJournal:
-        return self._journal(run, await self._store.events(run.run_id, 0, limit=sys.maxsize))
-
-    def _journal(self, run: Run, stored: Sequence[Recorded] = ()) -> RunJournal:
-        return RunJournal(run, self._store, stored=stored, on_announced=lambda: self._on_change(run))
-
-    async def _execute(self, leg: Leg) -> None:
-        try:
-            await leg.work()
-        except asyncio.CancelledError:
-            await leg.release()
-        except LeaseLost:
-            log.warning("run %s was taken over by another process", leg.run.run_id)
-        except StoreUnavailable as error:
-            log.warning("run %s could not be written down: %s", leg.run.run_id, error)
-        finally:
-            if self._legs.get(leg.run.run_id) is leg:
-                del self._legs[leg.run.run_id], self._tasks[leg.run.run_id]
-            leg.journal.close()
