@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from support.inspector import Inspector
-from support.serving import product
+from support.serving import product, serve
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
@@ -23,15 +23,13 @@ async def inspector(transport: str, era: str, home: Path) -> AsyncGenerator[Insp
         async with product(home) as url:
             yield Inspector(era, ("--transport", "http", "--server-url", url), home)
     else:
-        command = (sys.executable, "-m", "agent_bridge", "serve", "--store", f"sqlite:///{home}/sessions.db")
-        yield Inspector(era, ("--", *command), home)
+        yield Inspector(era, ("--", *serve("--store", f"sqlite:///{home}/sessions.db")), home)
 
 
 @pytest.mark.parametrize("era", ["legacy", "modern"])
 @pytest.mark.parametrize("transport", ["stdio", "http"])
 async def test_the_inspector_lists_and_calls_every_tool(transport: str, era: str, tmp_path: Path) -> None:
     async with inspector(transport, era, tmp_path) as inspect:
-        listed = {tool["name"] for tool in await inspect.list_tools()}
         called = set[str]()
 
         async def call(tool: str, **arguments: object) -> Mapping[str, Any]:
@@ -40,18 +38,22 @@ async def test_the_inspector_lists_and_calls_every_tool(transport: str, era: str
             assert result["content"][0]["text"], f"{tool} has nothing to read"
             return result["structuredContent"]
 
-        servers = await call("list_servers")
-        models = await call("list_models", provider="demo")
-        session = await call("connect", server="assistant", model="demo/rules")
+        tools, servers, models, session = await asyncio.gather(
+            inspect.list_tools(),
+            call("list_servers"),
+            call("list_models", provider="demo"),
+            call("connect", server="assistant", model="demo/rules"),
+        )
         ids = {"session_id": session["session_id"]}
-        chat = await call("chat", message="What is 17*23, and what time is it in Tokyo?", **ids)
+        chat, asked = await asyncio.gather(
+            call("chat", message="What is 17*23, and what time is it in Tokyo?", **ids),
+            call("ask_assistant", message="What is 2**10?"),
+        )
         run = {"run_id": chat["run_id"]}
-        status = await call("status", **run, after=0)
-        cancelled = await call("cancel", **run)
-        asked = await call("ask_assistant", message="What is 2**10?")
+        status, cancelled = await asyncio.gather(call("status", **run, after=0), call("cancel", **run))
         gone = await call("disconnect", **ids)
 
-    assert called == listed
+    assert called == {tool["name"] for tool in tools}
     assert [server["name"] for server in servers["servers"]] == ["assistant"]
     assert [model["id"] for model in models["models"]] == ["demo/rules"]
     assert session["status"] == "connected"

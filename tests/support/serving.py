@@ -9,15 +9,23 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+SERVERS = Path(__file__).parents[2] / "servers.yaml"
 START_S = 30
+
+
+def serve(*options: str) -> list[str]:
+    """The command that serves the `servers.yaml` of this project."""
+    return [sys.executable, "-m", "agent_bridge", "serve", "--config", str(SERVERS), *options]
 
 
 @asynccontextmanager
 async def product(directory: Path) -> AsyncGenerator[str]:
-    """The address of a bridge over HTTP, on a free port. Without a `servers.yaml` there, it is the built-in default."""
-    command = ["-m", "agent_bridge", "serve", "--transport", "http", "--port", "0", "--store", "sqlite://:memory:"]
+    """The address of the product over HTTP, on a free port. It works in the directory."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *command, cwd=directory, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        *serve("--transport", "http", "--port", "0", "--store", "sqlite://:memory:"),
+        cwd=directory,
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
     )
     try:
         yield await _address(process)
