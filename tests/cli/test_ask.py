@@ -29,7 +29,7 @@ def test_the_answer_goes_to_stdout_and_everything_else_to_stderr(tmp_path: Path)
     lines = shown(done.err).splitlines()
     assert lines[:5] == [
         "connecting…",
-        "assistant · scripted/one · 2 tools",
+        "assistant · scripted/one · 3 tools",
         "Two words.",
         '→ look_up {"word": "one"}',
         '→ look_up {"word": "two"}',
@@ -102,7 +102,7 @@ def test_a_reader_that_leaves_early_ends_it_quietly(tmp_path: Path) -> None:
 
 def test_ctrl_c_cancels_the_run_and_says_so(tmp_path: Path) -> None:
     with play_in_terminal("slow tool", "ask", "hello", home=tmp_path) as terminal:
-        terminal.see("slow_wait: half way")
+        terminal.see("half way")
         terminal.type(CTRL_C)
         code = terminal.leave()
 
@@ -122,9 +122,31 @@ def test_ctrl_c_in_the_middle_of_a_text_keeps_what_was_said(tmp_path: Path) -> N
     assert "The run was cancelled." in terminal.screen
 
 
+def test_a_second_ctrl_c_leaves_whatever_cannot_be_cancelled(tmp_path: Path) -> None:
+    with play_in_terminal("stubborn tool", "ask", "hello", home=tmp_path) as terminal:
+        terminal.see("half way")
+        terminal.type(CTRL_C)
+        terminal.see("Cancelling the run.")
+        terminal.type(CTRL_C)
+
+        assert terminal.leave() == 130
+
+
+def test_a_third_ctrl_c_does_not_wait(tmp_path: Path) -> None:
+    with play_in_terminal("stubborn tool", "ask", "hello", home=tmp_path) as terminal:
+        terminal.see("half way")
+        terminal.type(CTRL_C)
+        terminal.see("Cancelling the run.")
+        terminal.type(CTRL_C)
+        terminal.see("^C", times=2)
+        terminal.type(CTRL_C)
+
+        assert terminal.leave() == 130
+
+
 def test_a_request_to_terminate_cancels_the_run_too(tmp_path: Path) -> None:
     with play_in_terminal("slow tool", "ask", "hello", home=tmp_path) as terminal:
-        terminal.see("slow_wait: half way")
+        terminal.see("half way")
         os.kill(terminal.pid, signal.SIGTERM)
         code = terminal.leave()
 

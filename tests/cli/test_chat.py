@@ -24,7 +24,7 @@ def test_a_conversation_in_a_terminal(tmp_path: Path) -> None:
         code = terminal.leave()
 
     assert code == 0
-    assert "assistant · scripted/one · 2 tools" in terminal.screen
+    assert "assistant · scripted/one · 3 tools" in terminal.screen
     assert "agent-bridge chat --session ses_" in terminal.screen
 
 
@@ -32,7 +32,7 @@ def test_ctrl_c_cancels_the_turn_and_the_conversation_goes_on(tmp_path: Path) ->
     with play_in_terminal("slow tool", "chat", home=tmp_path) as terminal:
         terminal.see("> ")
         terminal.type("hello\n")
-        terminal.see("slow_wait: half way")
+        terminal.see("half way")
         terminal.type(CTRL_C)
         terminal.see("The run was cancelled.")
         terminal.see("> ", times=2)
@@ -42,6 +42,18 @@ def test_ctrl_c_cancels_the_turn_and_the_conversation_goes_on(tmp_path: Path) ->
         code = terminal.leave()
 
     assert code == 0
+
+
+def test_a_second_ctrl_c_leaves_whatever_cannot_be_cancelled(tmp_path: Path) -> None:
+    with play_in_terminal("stubborn tool", "chat", home=tmp_path) as terminal:
+        terminal.see("> ")
+        terminal.type("hello\n")
+        terminal.see("half way")
+        terminal.type(CTRL_C)
+        terminal.see("Cancelling the run.")
+        terminal.type(CTRL_C)
+
+        assert terminal.leave() == 130
 
 
 def test_ctrl_c_at_the_prompt_gives_a_new_one(tmp_path: Path) -> None:
@@ -75,7 +87,7 @@ def test_a_request_to_terminate_closes_properly(tmp_path: Path) -> None:
     with play_in_terminal("slow tool", "chat", home=tmp_path) as terminal:
         terminal.see("> ")
         terminal.type("hello\n")
-        terminal.see("slow_wait: half way")
+        terminal.see("half way")
         os.kill(terminal.pid, signal.SIGTERM)
 
         assert terminal.leave() == 143
@@ -110,7 +122,7 @@ def test_the_commands_of_a_conversation(tmp_path: Path) -> None:
     )
 
     assert "/server NAME" in done.out
-    assert "look_up\nslow_wait\n" in done.out
+    assert "look_up\nslow_wait\nslow_and_stubborn\n" in done.out
     assert "scripted/two answers from the next message on." in done.err
     assert "Say which: /model NAME." in done.err
     assert "There is no command /nonsense. /help lists them." in done.err
@@ -120,7 +132,7 @@ def test_the_commands_of_a_conversation(tmp_path: Path) -> None:
 def test_a_new_session_forgets_the_old_one(tmp_path: Path) -> None:
     done = play("tools", "chat", home=tmp_path, stdin=b"/new\n/server assistant\n/server nowhere\nhello\n")
 
-    assert done.err.count("assistant · scripted/one · 2 tools") == 3
+    assert done.err.count("assistant · scripted/one · 3 tools") == 3
     assert "There is no server 'nowhere'" in done.err
     assert "Both are words.\n" in done.out
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from support.commands import DEADLINE_S, clean_environment, command_line, run_command
+from support.commands import DEADLINE_S, Done, clean_environment, command_line, run_command
 
 MEMORY = {"AGENT_BRIDGE_STORE": "sqlite://:memory:"}
+RunHere = Callable[..., Done]
 HEAVY = ("asyncio", "pydantic", "yaml", "rich", "mcp", "fastmcp", "litellm", "uvicorn", "agent_bridge.app")
 
 
@@ -31,8 +33,8 @@ def test_a_question_that_needs_two_tools_is_answered_and_the_session_goes_on(tmp
     assert "4" in run["response"]
 
 
-def test_a_message_can_come_from_stdin_with_words_before_it(tmp_path: Path) -> None:
-    done = run_command("ask", "--no-stream", "calculate", "-", home=tmp_path, environ=MEMORY, stdin=b"6*7\n")
+def test_a_message_can_come_from_stdin_with_words_before_it(run_here: RunHere) -> None:
+    done = run_here("ask", "--no-stream", "calculate", "-", stdin=b"6*7\n")
 
     assert done.code == 0
     assert "42" in done.out
@@ -52,9 +54,9 @@ def test_a_message_can_come_from_stdin_with_words_before_it(tmp_path: Path) -> N
     ],
 )
 def test_what_cannot_be_asked_is_told_in_one_line(
-    tmp_path: Path, arguments: list[str], stdin: bytes, code: int, complaint: str
+    run_here: RunHere, arguments: list[str], stdin: bytes, code: int, complaint: str
 ) -> None:
-    done = run_command(*arguments, home=tmp_path, environ=MEMORY, stdin=stdin)
+    done = run_here(*arguments, stdin=stdin)
 
     told = [line for line in done.err.splitlines() if line.startswith("agent-bridge: ")]
     assert (done.code, done.out, len(told)) == (code, "", 1)
@@ -62,17 +64,17 @@ def test_what_cannot_be_asked_is_told_in_one_line(
     assert "Traceback" not in done.err
 
 
-def test_without_a_run_json_is_the_error(tmp_path: Path) -> None:
-    done = run_command("ask", "--json", "--server", "nowhere", "hi", home=tmp_path, environ=MEMORY)
+def test_without_a_run_json_is_the_error(run_here: RunHere) -> None:
+    done = run_here("ask", "--json", "--server", "nowhere", "hi")
 
     assert done.code == 2
     error = json.loads(done.out)["error"]
     assert (error["code"], error["recoverable"]) == ("server_not_found", True)
 
 
-def test_servers_and_models_are_the_results_of_the_tools(tmp_path: Path) -> None:
-    servers = run_command("servers", "--json", home=tmp_path, environ=MEMORY)
-    models = run_command("models", "--json", "--query", "rules", home=tmp_path, environ=MEMORY)
+def test_servers_and_models_are_the_results_of_the_tools(run_here: RunHere) -> None:
+    servers = run_here("servers", "--json")
+    models = run_here("models", "--json", "--query", "rules")
 
     listed = json.loads(servers.out)
     assert (servers.code, listed["count"], listed["servers"][0]["name"]) == (0, 1, "assistant")
@@ -81,8 +83,8 @@ def test_servers_and_models_are_the_results_of_the_tools(tmp_path: Path) -> None
     assert servers.err == models.err == ""
 
 
-def test_a_table_in_a_pipe_is_plain_and_not_cut(tmp_path: Path) -> None:
-    done = run_command("servers", home=tmp_path, environ=MEMORY)
+def test_a_table_in_a_pipe_is_plain_and_not_cut(run_here: RunHere) -> None:
+    done = run_here("servers")
 
     assert (done.code, done.err) == (0, "")
     assert "assistant" in done.out
@@ -90,7 +92,7 @@ def test_a_table_in_a_pipe_is_plain_and_not_cut(tmp_path: Path) -> None:
     assert "\x1b" not in done.out
 
 
-def test_check_says_what_works_and_what_is_broken(tmp_path: Path) -> None:
+def test_check_says_what_works_and_what_is_broken(tmp_path: Path, run_here: RunHere) -> None:
     (tmp_path / "servers.yaml").write_text(
         "version: 1\n"
         "upstreams:\n"
@@ -102,7 +104,7 @@ def test_check_says_what_works_and_what_is_broken(tmp_path: Path) -> None:
         "  assistant: {upstreams: [clock, gone], model: fast}\n"
     )
 
-    done = run_command("check", "--json", home=tmp_path, environ=MEMORY)
+    done = run_here("check", "--json")
 
     assert (done.code, done.err) == (1, "")
     view = json.loads(done.out)
@@ -114,19 +116,19 @@ def test_check_says_what_works_and_what_is_broken(tmp_path: Path) -> None:
     assert "OPENAI_API_KEY" in found["model", "fast"]["detail"]
 
 
-def test_check_exits_with_0_where_everything_works(tmp_path: Path) -> None:
-    done = run_command("check", home=tmp_path, environ=MEMORY)
+def test_check_exits_with_0_where_everything_works(run_here: RunHere) -> None:
+    done = run_here("check")
 
     assert (done.code, done.err) == (0, "")
     assert "✗" not in done.out
     assert done.out.count("✓") >= 4
 
 
-def test_check_tells_every_problem_of_a_broken_file(tmp_path: Path) -> None:
+def test_check_tells_every_problem_of_a_broken_file(tmp_path: Path, run_here: RunHere) -> None:
     (tmp_path / "servers.yaml").write_text("version: 1\nupstream: {}\nservers: {a: {upstreams: [x]}}\n")
 
-    table = run_command("check", home=tmp_path)
-    as_json = run_command("check", "--json", home=tmp_path)
+    table = run_here("check")
+    as_json = run_here("check", "--json")
 
     assert (table.code, table.err) == (1, "")
     assert "servers.yaml:2:" in table.out
@@ -136,8 +138,8 @@ def test_check_tells_every_problem_of_a_broken_file(tmp_path: Path) -> None:
     assert {(row["kind"], row["ok"]) for row in view["checks"]} == {("configuration", False)}
 
 
-def test_the_schema_is_printed(tmp_path: Path) -> None:
-    done = run_command("check", "--schema", home=tmp_path)
+def test_the_schema_is_printed(run_here: RunHere) -> None:
+    done = run_here("check", "--schema")
 
     assert (done.code, done.err) == (0, "")
     assert json.loads(done.out)["title"] == "agent-bridge servers.yaml"

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from agent_bridge.agent import Progress
 from agent_bridge.cli import parse
@@ -28,6 +29,14 @@ async def slow_wait(progress: Progress) -> str:
     return "never"
 
 
+async def slow_and_stubborn(progress: Progress) -> str:
+    """Cannot be cancelled."""
+    progress(1, 2, "half way")
+    while True:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+
 async def stuck() -> None:
     await asyncio.Event().wait()
 
@@ -43,6 +52,7 @@ PLAYS: Mapping[str, list[Says | BridgeError]] = {
         Says(text=("Still here.",)),
     ],
     "slow tool": [Says(text=("I wait.",), calls=[("slow_wait", {})]), Says(text=("Here again.",))],
+    "stubborn tool": [Says(calls=[("slow_and_stubborn", {})])],
     "stuck model": [Says(text=("It is",), then=stuck), Says(text=("Here again.",))],
     "failing model": [ModelError("The model broke down. Try again."), Says(text=("Here again.",))],
     "endless": [Says(calls=[("look_up", {"word": str(number)})], text=("Again.",)) for number in range(10)],
@@ -53,7 +63,7 @@ PLAYS: Mapping[str, list[Says | BridgeError]] = {
 def main(play: str, *arguments: str) -> int:
     options = parse(arguments, os.environ)
     servers = {"assistant": Server(upstreams=("local",), limits=Limits(max_steps=3))}
-    tools = LocalTools({"look_up": look_up, "slow_wait": slow_wait})
+    tools = LocalTools({"look_up": look_up, "slow_wait": slow_wait, "slow_and_stubborn": slow_and_stubborn})
     opening = scripted_bridge(ScriptedModel(*PLAYS[play]), tools, servers=servers)
 
     def run_ask() -> int:

@@ -6,11 +6,12 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
 from types import FrameType
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
+Handler = Callable[[int, FrameType | None], None]
 _CLOSING_S = 2.0
 """How long a command that was told twice may still spend on closing what it opened."""
 _SIGNALLED = 128
@@ -33,15 +34,8 @@ class Interrupts:
 
     @contextmanager
     def caught(self) -> Generator[None]:
-        before = {number: signal.getsignal(number) for number in _SIGNALS}
-        caught = [number for number in _SIGNALS if before[number] is not signal.SIG_IGN]
-        for number in caught:
-            signal.signal(number, self._on_signal)
-        try:
+        with _handled_by(self._on_signal, _SIGNALS):
             yield
-        finally:
-            for number in caught:
-                signal.signal(number, before[number])
 
     @contextmanager
     def giving_up(self, what: Callable[[], object]) -> Generator[None]:
@@ -86,14 +80,22 @@ def exit_on_termination() -> Generator[None]:
         signal.signal(number, signal.SIG_DFL)
         raise SystemExit(_SIGNALLED + number)
 
-    numbers = [number for number in _SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
-    for number in numbers:
-        signal.signal(number, leave)
+    with _handled_by(leave, [number for number in _SIGNALS if number != signal.SIGINT]):
+        yield
+
+
+@contextmanager
+def _handled_by(handler: Handler, numbers: Iterable[int]) -> Generator[None]:
+    """A signal that is ignored, as `nohup` does, stays ignored."""
+    before = {number: signal.getsignal(number) for number in numbers}
+    caught = [number for number in before if before[number] is not signal.SIG_IGN]
+    for number in caught:
+        signal.signal(number, handler)
     try:
         yield
     finally:
-        for number in numbers:
-            signal.signal(number, signal.SIG_DFL)
+        for number in caught:
+            signal.signal(number, before[number])
 
 
 def run(command: Callable[[Interrupts], Awaitable[int]]) -> int:
