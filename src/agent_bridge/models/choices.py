@@ -9,23 +9,24 @@ from difflib import get_close_matches
 from agent_bridge.config import Config
 from agent_bridge.config.providers import STAND_IN, provider_of
 from agent_bridge.config.schema import ModelAlias
+from agent_bridge.config.secrets import MissingVariable, resolve
 from agent_bridge.errors import ModelNotFound
 from agent_bridge.models.catalogue import Catalogue
 
 # LiteLLM's providers, as far as they offer chat models.
 _PREFIXES = """
-abliteration ai21 ai21_chat aihubmix aiml aiohttp_openai amazon_nova anthropic anthropic_text apertis assemblyai
-azure azure_ai azure_text baseten bedrock bedrock_mantle bytez cerebras charity_engine chatgpt chutes clarifai
-cloudflare codestral cognition cohere cohere_chat cometapi compactifai cortecs crusoe custom_openai darkbloom
-dashscope databricks datarobot deepinfra deepseek docker_model_runner edenai empiriolabs empower featherless_ai
-fireworks_ai friendliai galadriel gemini gigachat github github_copilot gmi gradient_ai groq helicone heroku
-hosted_vllm huggingface hyperbolic inception lambda_ai langgraph lemonade libertai litellm_proxy llamafile
-llamagate lm_studio maritalk meta meta_llama minimax mistral modelscope moonshot morph nano-gpt nebius
-neosantara nlp_cloud novita nscale nvidia_nim oci ollama ollama_chat oobabooga openai openrouter ovhcloud parasail
-perplexity petals pinstripes poe predibase prism publicai qwen_ai_platform qwencloud ragflow reka replicate
-sagemaker sagemaker_chat sagemaker_nova sail sambanova sap sarvam scaleway scx-ai snowflake synthetic tencent
-tensormesh together_ai triton v0 venice veniceai vercel_ai_gateway vertex_ai vertex_ai_beta vllm volcengine wandb
-watsonx watsonx_text xai xiaomi_mimo xinference zai
+abliteration ai21 ai21_chat aihubmix aiml aiohttp_openai amazon_nova anthropic anthropic_text anyscale apertis
+assemblyai azure azure_ai azure_text baseten bedrock bedrock_mantle bytez cerebras charity_engine chatgpt chutes
+clarifai cloudflare codestral cognition cohere cohere_chat cometapi compactifai coralbricks cortecs crusoe
+custom_openai darkbloom dashscope databricks datarobot deepinfra deepseek docker_model_runner edenai empiriolabs
+empower featherless_ai fireworks_ai friendliai galadriel gemini gigachat github github_copilot gmi gradient_ai groq
+helicone heroku hosted_vllm huggingface hyperbolic inception inferenceapis lambda_ai langgraph lemonade libertai
+litellm_proxy llamafile llamagate lm_studio maritalk meta meta_llama microsoft_365_copilot minimax mistral modelscope
+moonshot morph nano-gpt nebius neosantara nlp_cloud novita nscale nvidia_nim oci ollama ollama_chat oobabooga openai
+openinfer openrouter ovhcloud parasail perplexity petals pinstripes poe predibase prism publicai qwen_ai_platform
+qwencloud ragflow reka replicate sagemaker sagemaker_chat sagemaker_nova sail sambanova sap sarvam scaledown scaleway
+scx-ai snowflake synthetic tencent tensormesh together_ai triton v0 venice veniceai vercel_ai_gateway vertex_ai
+vertex_ai_beta vllm volcengine wandb watsonx watsonx_text xai xiaomi_mimo xinference zai
 """
 PREFIXES = frozenset(_PREFIXES.split())
 
@@ -44,6 +45,10 @@ class ModelChoice:
     provider_name: str
 
     @property
+    def is_alias(self) -> bool:
+        return self.settings.model != self.name
+
+    @property
     def prefix(self) -> str:
         return self.model_id.partition("/")[0]
 
@@ -59,10 +64,13 @@ class ModelChoice:
 def choose(name: str, config: Config, catalogue: Catalogue) -> ModelChoice:
     """Raises `ModelNotFound`. An empty name is the default model."""
     chosen = name.strip() or config.default_model
-    settings = config.models.get(chosen) or ModelAlias(model=chosen)
-    model_id = _full_id(settings.model, catalogue)
+    alias = config.models.get(chosen)
+    settings = alias or ModelAlias(model=chosen)
+    # What a caller wrote is never resolved: it could name any variable.
+    model = _written(alias.model, config) if alias else chosen
+    model_id = _full_id(model, catalogue)
     if model_id is None:
-        raise _not_found(chosen, settings.model, config, catalogue)
+        raise _not_found(chosen, model, config, catalogue)
     provider_id, provider_name = provider_named_in(model_id)
     return ModelChoice(
         name=chosen, settings=settings, model_id=model_id, provider_id=provider_id, provider_name=provider_name
@@ -76,6 +84,14 @@ def provider_named_in(model_id: str) -> tuple[str, str]:
     provider = provider_of(model_id)
     prefix = model_id.partition("/")[0]
     return (provider.id, provider.name) if provider else (prefix, prefix.replace("_", " ").replace("-", " ").title())
+
+
+def _written(model: str, config: Config) -> str:
+    """With its references resolved; one to a variable that is not set stays, and is an error when the model is used."""
+    try:
+        return resolve(model, config.environ)
+    except MissingVariable:
+        return model
 
 
 def _full_id(model: str, catalogue: Catalogue) -> str | None:

@@ -47,6 +47,8 @@ def key_variable(prefix: str) -> str:
 def _given(choice: ModelChoice, environ: Mapping[str, str]) -> dict[str, str]:
     written = {name: getattr(choice.settings, name) for name in _ADDRESSES}
     try:
+        if choice.is_alias:
+            resolve(choice.settings.model, environ)
         return {name: resolve(value, environ) for name, value in written.items() if value}
     except MissingVariable as missing:
         raise ModelCredentials(

@@ -101,7 +101,7 @@ _WORDING: Mapping[Kind, tuple[type[BridgeError], str, str]] = {
         "The provider rejected the request to the model '{model}'",
         "Check the model's settings in servers.yaml, or choose another model with list_models.",
     ),
-    "timeout": (ModelTimeout, "The model '{model}' did not answer in time", _AGAIN),
+    "timeout": (ModelTimeout, "The model '{model}' was silent for too long", _AGAIN),
     "unknown_model": (
         ModelNotFound,
         "The provider does not know the model '{model}', or this account may not use it",
@@ -119,7 +119,26 @@ def _any(*phrases: str) -> re.Pattern[str]:
     return re.compile("|".join(phrases), re.IGNORECASE)
 
 
+# Looked at before the status: libraries find a status even in the number of a port.
 _BY_WORDS: tuple[tuple[re.Pattern[str], Kind], ...] = (
+    (
+        _any("payload is not completed", "incomplete chunked read", "peer closed connection", "incomplete read"),
+        "incomplete",
+    ),
+    (
+        _any(
+            "connection (error|refused|reset|aborted)",
+            "cannot connect",
+            "connect call failed",
+            "connection attempts failed",
+            "name or service not known",
+            "nodename nor servname",
+            "temporary failure in name resolution",
+            "getaddrinfo",
+            "server disconnected",
+        ),
+        "unreachable",
+    ),
     (
         _any(
             "context_length_exceeded",
@@ -128,7 +147,7 @@ _BY_WORDS: tuple[tuple[re.Pattern[str], Kind], ...] = (
             "ContextWindowExceeded",
             "(prompt|input) is too long",
             "input token count .* exceeds",
-            "too many (input )?tokens",
+            "too many (input )?tokens(?!, please wait)",
         ),
         "context_too_long",
     ),
@@ -158,24 +177,6 @@ _BY_STATUS: Mapping[int, Kind] = {
 }
 # Looked at only where neither its words nor its status say what a failure is.
 _BY_OTHER_WORDS: tuple[tuple[re.Pattern[str], Kind], ...] = (
-    (
-        _any("payload is not completed", "incomplete chunked read", "peer closed connection", "incomplete read"),
-        "incomplete",
-    ),
-    (
-        _any(
-            "connection (error|refused|reset|aborted)",
-            "cannot connect",
-            "connect call failed",
-            "connection attempts failed",
-            "name or service not known",
-            "nodename nor servname",
-            "temporary failure in name resolution",
-            "getaddrinfo",
-            "server disconnected",
-        ),
-        "unreachable",
-    ),
     (_any("timed? ?out", "timeout"), "timeout"),
     (
         _any(r"Traceback \(most recent call last\)", "object has no attribute", "JSONDecodeError", "KeyError"),

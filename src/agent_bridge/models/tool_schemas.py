@@ -10,23 +10,13 @@ from typing import cast
 from agent_bridge.tools import JsonObject, ToolDefinition, ToolDefinitions
 
 _DROPPED = frozenset({"$schema", "$id", "$comment", "$defs", "definitions"})
-_OF_SCHEMAS = ("properties", "patternProperties", "dependentSchemas")
-_LISTS_OF_SCHEMAS = ("anyOf", "oneOf", "allOf", "prefixItems")
-_SCHEMAS = (
-    "items",
-    "additionalProperties",
-    "not",
-    "if",
-    "then",
-    "else",
-    "contains",
-    "propertyNames",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-)
+_OF_SCHEMAS = frozenset({"properties", "patternProperties", "dependentSchemas"})
+_LISTS_OF_SCHEMAS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 _MAY_BE_BOOLEAN = frozenset({"additionalProperties", "unevaluatedItems", "unevaluatedProperties"})
-_RECURSIVE: JsonObject = {"type": "object"}
-MAX_DEPTH = 32
+_SCHEMAS = frozenset({"items", "not", "if", "then", "else", "contains", "propertyNames", *_MAY_BE_BOOLEAN})
+_ANNOTATIONS = frozenset({"title", "description", "default", "examples", "deprecated"})
+MAX_NODES = 5000
+"""Few references can unfold into very much; whatever is beyond this may have any shape."""
 
 
 class PreparedTools:
@@ -37,6 +27,9 @@ class PreparedTools:
 
     def __init__(self) -> None:
         self._pickles: dict[int, tuple[weakref.ref[ToolDefinitions], bytes]] = {}
+
+    def __len__(self) -> int:
+        return len(self._pickles)
 
     def copy(self, tools: ToolDefinitions) -> list[ToolDefinition]:
         return cast(list[ToolDefinition], pickle.loads(self._pickle(tools)))  # noqa: S301 - our own bytes
@@ -59,63 +52,57 @@ def plain_schema(schema: JsonObject) -> JsonObject:
 
     What refers to itself is an object of any shape from there on.
     """
-    plain = _plain(schema, schema, ())
-    if plain.get("type") != "object":
-        plain = {**plain, "type": "object"}
+    plain = {**_Plain(schema).schema(schema, ()), "type": "object"}
     plain.setdefault("properties", {})
     return plain
 
 
-def _plain(schema: object, root: JsonObject, within: tuple[str, ...]) -> JsonObject:
-    """`within` are the references that led here."""
-    if not isinstance(schema, dict):
-        return {}
-    node = cast(JsonObject, schema)
-    reference = node.get("$ref")
-    if isinstance(reference, str):
-        return _referred(node, reference, root, within)
-    plain = {key: _value(key, value, root, within) for key, value in node.items() if key not in _DROPPED}
-    return _one_type(plain)
+class _Plain:
+    """Rewrites the schemas below `root`. `within` are the references that led to a schema."""
 
+    def __init__(self, root: JsonObject) -> None:
+        self._root = root
+        self._nodes_left = MAX_NODES
 
-def _referred(node: JsonObject, reference: str, root: JsonObject, within: tuple[str, ...]) -> JsonObject:
-    target = _target(reference, root)
-    beside = {key: value for key, value in node.items() if key != "$ref"}
-    if target is None or reference in within or len(within) >= MAX_DEPTH:
-        return {**_RECURSIVE, **_plain(beside, root, within)} if target is not None else _plain(beside, root, within)
-    inlined = _plain(target, root, (*within, reference))
-    return {**inlined, **_plain(beside, root, within)}
+    def schema(self, schema: object, within: tuple[str, ...]) -> JsonObject:
+        self._nodes_left -= 1
+        if not isinstance(schema, dict) or self._nodes_left < 0:
+            return {}
+        node = cast(JsonObject, schema)
+        plain = {key: self._value(key, value, within) for key, value in node.items() if key not in _DROPPED}
+        reference = plain.pop("$ref", None)
+        if isinstance(reference, str):
+            plain = {**self._referred(reference, within), **plain}
+        return _of_one_type(plain)
 
+    def _referred(self, reference: str, within: tuple[str, ...]) -> JsonObject:
+        if reference in within:
+            return {"type": "object"}
+        return self.schema(self._target(reference), (*within, reference))
 
-def _target(reference: str, root: JsonObject) -> object:
-    """What a local reference points to; `None` where it points outside or nowhere."""
-    if not reference.startswith("#"):
-        return None
-    node: object = root
-    for part in reference.removeprefix("#").split("/")[1:]:
-        inner = _as_object(node)
-        name = part.replace("~1", "/").replace("~0", "~")
-        if name not in inner:
-            return None
-        node = inner[name]
-    return node
+    def _target(self, reference: str) -> object:
+        """What a local reference points to; `None` where it points outside or nowhere."""
+        first, *path = reference.split("/")
+        node: object = self._root if first == "#" else None
+        for part in path:
+            node = _as_object(node).get(part.replace("~1", "/").replace("~0", "~"))
+        return node
+
+    def _value(self, key: str, value: object, within: tuple[str, ...]) -> object:
+        if key in _OF_SCHEMAS:
+            return {name: self.schema(item, within) for name, item in _as_object(value).items()}
+        if key in _LISTS_OF_SCHEMAS and isinstance(value, list):
+            return [self.schema(item, within) for item in cast(list[object], value)]
+        if key in _SCHEMAS and not (key in _MAY_BE_BOOLEAN and isinstance(value, bool)):
+            return self.schema(value, within)
+        return value
 
 
 def _as_object(value: object) -> JsonObject:
     return cast(JsonObject, value) if isinstance(value, dict) else {}
 
 
-def _value(key: str, value: object, root: JsonObject, within: tuple[str, ...]) -> object:
-    if key in _OF_SCHEMAS and isinstance(value, dict):
-        return {name: _plain(item, root, within) for name, item in cast(JsonObject, value).items()}
-    if key in _LISTS_OF_SCHEMAS and isinstance(value, list):
-        return [_plain(item, root, within) for item in cast(list[object], value)]
-    if key in _SCHEMAS and not (key in _MAY_BE_BOOLEAN and isinstance(value, bool)):
-        return _plain(value, root, within)
-    return value
-
-
-def _one_type(schema: JsonObject) -> JsonObject:
+def _of_one_type(schema: JsonObject) -> JsonObject:
     """A list of types, which some providers refuse, as alternatives."""
     types = schema.get("type")
     if not isinstance(types, list):
@@ -126,14 +113,8 @@ def _one_type(schema: JsonObject) -> JsonObject:
         return {**rest, "type": names[0]}
     if "anyOf" in rest:
         return rest
-    return {**_annotations(rest), "anyOf": [_alternative(name, rest) for name in names]}
-
-
-_ANNOTATIONS = ("title", "description", "default", "examples", "deprecated")
-
-
-def _annotations(schema: Mapping[str, object]) -> JsonObject:
-    return {key: schema[key] for key in _ANNOTATIONS if key in schema}
+    about = {key: value for key, value in rest.items() if key in _ANNOTATIONS}
+    return {**about, "anyOf": [_alternative(name, rest) for name in names]}
 
 
 def _alternative(name: object, rest: Mapping[str, object]) -> JsonObject:
