@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent_bridge.config.providers import PROVIDERS
-from agent_bridge.config.schema import ModelAlias
+from agent_bridge.config.schema import ModelAlias, Server
 from agent_bridge.errors import ModelCredentials, ModelNotFound
 from agent_bridge.models import Models
 from agent_bridge.models.catalogue import Catalogue
@@ -205,6 +206,14 @@ def test_deployments_are_named_by_their_owner_and_not_guessed() -> None:
     environ = {"AZURE_OPENAI_API_KEY": "key", "AZURE_OPENAI_ENDPOINT": "https://example.com"}
 
     assert models_of(environ=environ).rows() == [STAND_IN]
+
+
+def test_a_model_that_only_a_server_names_is_listed_too() -> None:
+    config = replace(config_of({}, OPENAI, "demo/rules"), servers={"one": Server(model="azure/my-deployment")})
+
+    ids = [row.id for row in Models(config).rows(query="deployment")]
+
+    assert ids == ["azure/my-deployment"]
 
 
 def test_an_alias_for_nothing_is_listed_with_the_reason() -> None:

@@ -70,7 +70,7 @@ class Models:
         return listing.check(choice, self._config.environ)
 
     def rows(self, provider: str = "", query: str = "") -> list[ModelView]:
-        """What there is to pick: the aliases, the default, what providers with credentials offer, and the stand-in.
+        """What there is to pick: what is configured, what providers with credentials offer, and the stand-in.
 
         `provider` is the id or the name of a provider, `query` a part of a model's id or name. A provider without
         credentials is left out, and so are dated versions of a model that is listed; any of them can still be named.

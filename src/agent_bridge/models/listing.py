@@ -19,7 +19,7 @@ _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})(?=$|-v\d)")
 
 
 def rows(config: Config, catalogue: Catalogue) -> Iterator[ModelView]:
-    """The aliases, the default, what the providers with credentials offer, and the stand-in; each id once."""
+    """What is configured, what the providers with credentials offer, and the stand-in; each id once."""
     seen: set[str] = set()
     for row in _all_rows(config, catalogue):
         if row.id not in seen:
@@ -47,7 +47,8 @@ def check(choice: ModelChoice, environ: Mapping[str, str]) -> str | None:
 
 
 def _all_rows(config: Config, catalogue: Catalogue) -> Iterator[ModelView]:
-    for name in (*config.models, config.default_model):
+    of_servers = [server.model for server in config.servers.values() if server.model]
+    for name in (*config.models, config.default_model, *of_servers):
         yield _configured(name, config, catalogue)
     for prefix in _prefixes(config.environ, catalogue):
         offered = catalogue.offered_by(prefix)

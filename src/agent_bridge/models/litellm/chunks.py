@@ -65,7 +65,7 @@ def _detail(usage: Any, details: str, name: str) -> int | None:
     return getattr(getattr(usage, details, None), name, None)
 
 
-_WORDLESS: frozenset[Kind] = frozenset({"incomplete", "internal", "unreachable"})
+_WORDLESS: frozenset[Kind] = frozenset({"incomplete", "internal", "timeout", "unreachable"})
 """The words of these are the library's, not the provider's."""
 _IN_STREAM: Mapping[Kind, Kind] = {"internal": "overloaded", "unreachable": "incomplete"}
 """Once a stream has begun, the request was in order and the server was reached."""

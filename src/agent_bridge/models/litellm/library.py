@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import logging
 import os
 import sys
@@ -100,6 +101,10 @@ def _import() -> Any:
                 os.environ.setdefault(name, value)
             with _undisturbed():
                 import litellm
+
+                importlib.import_module(
+                    "openai.resources"
+                )  # or the first request spends 0.2 s on it, in the event loop
         import litellm
 
         _configure(litellm)
