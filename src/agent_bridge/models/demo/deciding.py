@@ -11,7 +11,7 @@ from agent_bridge.models.demo.choosing import Item, Remark, Wanted, choose
 from agent_bridge.models.demo.references import go_on, names_a_result
 from agent_bridge.models.demo.requests import Request, split_stages
 from agent_bridge.models.demo.talk import found_nothing, introduction, talk
-from agent_bridge.models.demo.values import CLOSE, OPEN
+from agent_bridge.models.demo.values import unmarked
 from agent_bridge.models.demo.wording import join, word_result
 from agent_bridge.tools import JsonObject, Tool
 
@@ -42,7 +42,7 @@ def decide(messages: Sequence[Message], tools: Sequence[Tool]) -> list[Wanted] |
     steps = iter(_steps(turn))
     earlier = [done.result for step in _steps(before)[-1:] for done in step]
     said: list[str] = []
-    for number, stage in enumerate(split_stages(_readable(message))):
+    for number, stage in enumerate(split_stages(unmarked(message[:LONGEST_MESSAGE]))):
         items = _items(stage, earlier, before, tools, first=number == 0)
         wanted = [item for item in items if isinstance(item, Wanted)]
         step = next(steps, None) if wanted else []
@@ -96,7 +96,3 @@ def _steps(messages: Sequence[Message]) -> list[_Step]:
 def _done(call: ToolCall, results: Mapping[str, str]) -> _Done:
     function = call["function"]
     return _Done(function["name"], json.loads(function["arguments"] or "{}"), results.get(call["id"], ""))
-
-
-def _readable(message: str) -> str:
-    return message[:LONGEST_MESSAGE].replace(OPEN, " ").replace(CLOSE, " ")

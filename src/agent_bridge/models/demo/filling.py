@@ -27,6 +27,7 @@ _TIME_UNITS = stems("seconds minutes hours days weeks months years")
 _BACKWARDS = re.compile(r"\b(?:before|ago|earlier|subtract)\b", re.IGNORECASE)
 _NEGATED = re.compile(r"\b(?:no|not|without)\b", re.IGNORECASE)
 _SAID = r"\b{}\s*[=:]\s*(\"[^\"]*\"|'[^']*'|[^\s,;]+)"
+_NEAR = 40
 _WORD_BEFORE = re.compile(r"(\w+)\s*(?:of|is|to)?\s*$")
 _WORD_AFTER = re.compile(r"\s*(\w+)")
 _WORD = re.compile(r"\S+")
@@ -142,7 +143,7 @@ class _Filler:
 
     def _names(self, number: Value, parameter: Parameter) -> bool:
         after = _WORD_AFTER.match(self._request.text, number.end)
-        before = _WORD_BEFORE.search(self._request.text[: number.start])
+        before = _WORD_BEFORE.search(self._request.text[max(0, number.start - _NEAR) : number.start])
         units = stems(parameter.description) & _TIME_UNITS
         behind = {stem(after[1].lower())} if after else set[str]()
         front = {stem(before[1].lower())} if before else set[str]()

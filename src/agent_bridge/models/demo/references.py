@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from agent_bridge.models.demo.values import CLOSE, OPEN, blanked, find_values
+from agent_bridge.models.demo.values import CLOSE, OPEN, blanked, find_values, unmarked
 
 _THING = r"(?:result|answer|sum|total|product|difference|quotient|number|value|output|text|contents?)"
 _NAMED = re.compile(rf"\b(?:the|that|this|your) (?:\w+ )?{_THING}\b(?! of\b)", re.IGNORECASE)
@@ -56,7 +56,7 @@ def _as_value(result: str) -> str:
     values = find_values(plain) if len(plain) <= _LONGEST_VALUE else []
     if len(values) == 1 and values[0].end - values[0].start == len(plain):
         return plain
-    return f"{OPEN}{result.replace(CLOSE, '')}{CLOSE}"
+    return f"{OPEN}{unmarked(result)}{CLOSE}"
 
 
 def _last_number(result: str) -> str | None:

@@ -13,9 +13,9 @@ from agent_bridge.models.demo.values import CLOSE, OPEN, Value, blanked, find_va
 from agent_bridge.models.demo.words import stems
 from agent_bridge.tools import JsonObject
 
-_THEN = re.compile(r"[\s,;.]*\b(?:and then|then|after that|afterwards)\b[\s,]*", re.IGNORECASE)
+_THEN = re.compile(r"(?<![\s,;.])[\s,;.]*\b(?:and then|then|after that|afterwards)\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[?;\n]+|(?<![\d)!])!+|\.(?=\s|$)")
-_AND = re.compile(r"\s*(?:,\s*and\b|,|\band\b)(?:\s+also)?\s+(?=(\w+))", re.IGNORECASE)
+_AND = re.compile(r"(?<!\s)\s*(?:,\s*and\b|,|\band\b)(?:\s+also)?\s+(?=(\w+))", re.IGNORECASE)
 _BEGINNING = re.compile(
     r"what(?:'s|s)?|when|where|who|how|which|is|are|do|does|can|could|would|tell|show|give|list|read|write|echo"
     r"|calculate|compute|convert|add|subtract|multiply|divide|count|find|search|get|fetch|create|make|move|delete"
@@ -26,7 +26,7 @@ _BEGINNING = re.compile(
 _IDIOMS = tuple(
     (re.compile(pattern, re.IGNORECASE), words)
     for pattern, words in (
-        (r"\bwhat(?:'s| is)? (?:the )?(?:current )?(?:time|date|day)\b|\btoday\b", "now current time date"),
+        (r"\bwhat(?:'s| is)? (?:the )?(?:current )?(?:time|date|day)\b|\btoday\b|\btime in <", "now current time date"),
         (r"\b(?:days?|weeks?|months?|years?|hours?|minutes?) (?:from|after|before|ago)\b", "add time date"),
         (r"\bhow (?:long|many \w+) (?:\w+ ){0,2}(?:between\b|from\b|<moment>)", "time between"),
         (r"\bwhat(?:'s| is| are)\b.* in <directory>|\b(?:ls|dir|folder)\b", "list directory"),
@@ -37,7 +37,7 @@ _IDIOMS = tuple(
         (r"\benvironment\b", "env"),
     )
 )
-_RESULT = re.compile(rf"{OPEN}[^{CLOSE}]*{CLOSE}")
+_RESULT = re.compile(rf"{OPEN}[^{OPEN}{CLOSE}]*{CLOSE}")
 _MARK = re.compile(r"<\w+>")
 
 
@@ -53,7 +53,7 @@ def _split_requests(stage: str) -> list[Request]:
 
 def _cut(text: str, separator: re.Pattern[str]) -> list[str]:
     """Cuts at the separators that stand outside values and JSON."""
-    covered = blanked(text, find_values(text))
+    covered = blanked(text, [value for value in find_values(text) if value.kind != "number"])
     if body := find_json(text):
         _, start, end = body
         covered = covered[:start] + "\0" * (end - start) + covered[end:]
@@ -64,7 +64,7 @@ def _cut(text: str, separator: re.Pattern[str]) -> list[str]:
             continue
         pieces.append(text[start : match.start()])
         start = match.end()
-    return [*pieces, text[start:]]
+    return [piece for piece in (*pieces, text[start:]) if piece.strip()]
 
 
 def find_json(text: str) -> tuple[JsonObject, int, int] | None:

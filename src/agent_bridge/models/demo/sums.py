@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_N = r"(?:-?\d+(?:,\d{3})*(?:\.\d+)?|\([^()]*\))"
+_N = r"(?<![\d.,])(?:-?\d+(?:,\d{3})*(?:\.\d+)?|\([^()]*\))"
 _AND = r"(?:,\s*and\s+|,\s+|\s+and\s+)"
 _SPOKEN = (
     (rf"\b(?:the )?square root of ({_N})", r"sqrt(\1)"),
@@ -39,6 +39,7 @@ _RUN = re.compile(
     rf"|(?<![a-z])(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?(?![a-z])|[{_SIGNS}()!,\s])+",
     re.IGNORECASE,
 )
+_THOUSANDS = re.compile(r"\d{3}(?!\d)")
 _LOOSE_START = re.compile(r"^[\s,*/%^!)\u00d7\u00f7]+")
 _LOOSE_END = re.compile(r"[\s,(*/^\u00d7\u00f7\u2212+-]+$")
 _OPERATION = re.compile(rf"(?:[\d)%!]|\b(?:pi|e))\s*[{_SIGNS}]+\s*[\w(.]|[\d)]!|[a-z]\(", re.IGNORECASE)
@@ -60,7 +61,7 @@ def _pieces(run: str) -> Iterator[str]:
     depth = start = 0
     for at, character in enumerate(run):
         depth += (character == "(") - (character == ")")
-        if character == "," and depth <= 0 and not re.match(r"\d{3}(?!\d)", run[at + 1 :]):
+        if character == "," and depth <= 0 and not _THOUSANDS.match(run, at + 1):
             yield run[start:at]
             start = at + 1
     yield run[start:]

@@ -15,10 +15,12 @@ I_AM = "I am demo/rules, a small rule-based stand-in and not a language model"
 _GREETING = re.compile(r"(?:hi|hello|hey|good (?:morning|day|afternoon|evening))(?:,? \w+)?", re.IGNORECASE)
 _THANKS = re.compile(r"(?:many )?(?:thanks|thank you|bye|goodbye)(?: \w+){0,2}", re.IGNORECASE)
 _CAPABILITIES = re.compile(
-    r"what (?:can|do) you do|(?:what|which|list|show)\b.{0,20}\btools\b|^help\b|(?:who|what) are you", re.IGNORECASE
+    r"what (?:can|do) you do|(?:what|which|list)\b.{0,20}\btools\b|^help\b|(?:who|what) are you",
+    re.IGNORECASE,
 )
 _SAID_BEFORE = re.compile(
-    r"what (?:did|have) i (?:just )?(?:say|said|ask|asked|tell|told)|what was my (?:last|previous) (?:message|question)",
+    r"what (?:did|have) i (?:just )?(?:say|said|ask|asked|tell|told)"
+    r"|what was my (?:last|previous) (?:message|question)",
     re.IGNORECASE,
 )
 _ANSWERED_BEFORE = re.compile(
@@ -26,7 +28,10 @@ _ANSWERED_BEFORE = re.compile(
     r"|what was (?:the|your) (?:last|previous) (?:answer|result|reply)",
     re.IGNORECASE,
 )
-_FACT = re.compile(r"(?:remember (?:that )?)?my (?P<what>[\w ]{2,40}?) (?:is|are) (?P<is>[^?]{1,200})", re.IGNORECASE)
+_FACT = re.compile(
+    r"(?:(?:hi|hello|hey),? )?(?:remember (?:that )?)?my (?P<what>[\w ]{2,40}?) (?:is|are) (?P<is>[^?]{1,200})",
+    re.IGNORECASE,
+)
 _FACT_WANTED = re.compile(
     r"(?:what(?:'s| is| are)|who(?:'s| is)|tell me|do you know) my (?P<what>[\w ]{2,40})", re.IGNORECASE
 )

@@ -14,9 +14,9 @@ from typing import Literal
 Kind = Literal["quoted", "url", "zone", "file", "directory", "moment", "place", "number", "expression"]
 
 OPEN, CLOSE = "\x02", "\x03"
-"""Around an earlier result that a text goes on with: whatever it contains, it is one quotation."""
+"""Around an earlier result that a text goes on with: whatever it says, it is one quotation."""
 
-_QUOTED = re.compile(rf"{OPEN}([^{CLOSE}]*){CLOSE}|\"([^\"]*)\"|“([^”]*)”|`([^`]*)`|(?<!\w)'([^']*)'(?!\w)")
+_QUOTED = re.compile(rf"{OPEN}([^{OPEN}{CLOSE}]*){CLOSE}|\"([^\"]*)\"|“([^“”]*)”|`([^`]*)`|(?<!\w)'([^']*)'(?!\w)")
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s\"'<>]*[\w/]", re.IGNORECASE)
 _ZONE = re.compile(r"\b(?:UTC|GMT)(?:\s?[+-]\d{1,2}(?::?\d\d)?)?(?![\w:])|\b[A-Z]\w+(?:/[A-Z][\w+-]*){1,2}")
 _FILE = re.compile(
@@ -44,10 +44,17 @@ _SPOKEN_TIMES = {"ago": "now", "in": "now", "noon": "12:00", "midnight": "00:00"
 _LIMITS = frozenset(["since", "until", "till"])
 _HOW_LONG = re.compile(r"\bhow (?:long|many (?:(?P<fine>hours|minutes|seconds)|\w+))(?: \w+){0,2} $", re.IGNORECASE)
 """Before one of the limits: then now is the other end."""
+_NEAR = 60
+"""In characters: how far back a question may begin."""
 _LONGEST_CITY = 3
 """In words; below, in letters."""
 _SHORTEST_CITY = 3
 _NOT_CITIES = ("Brazil/", "Canada/", "Chile/", "Etc/", "Mexico/", "US/")
+
+
+def unmarked(text: str) -> str:
+    """The text without marks of its own."""
+    return text.replace(OPEN, " ").replace(CLOSE, " ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,7 @@ def _moment(match: re.Match[str]) -> str | None:
     if match["iso"]:
         return text.replace(" ", "T")
     if match["word"]:
-        return _spoken(text.casefold(), match.string[: match.start()])
+        return _spoken(text.casefold(), match.string[max(0, match.start() - _NEAR) : match.start()])
     plain = re.sub(r"(?<=\d)(?:st|nd|rd|th)|,|(?<=\d) (?=[ap]m)", "", text.casefold())
     for written, shown in _WRITTEN_TIMES:
         with suppress(ValueError):

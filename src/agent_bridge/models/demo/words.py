@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _UNSAID = re.compile(
@@ -14,6 +15,7 @@ _UNSAID = re.compile(
 _ENDING = re.compile(r"(?<=...)(?:ations?|ating|ate[ds]?|ings?|ions?|ies|ed|es|s|e|y)$")
 
 
+@lru_cache(maxsize=1024)
 def stems(text: str) -> frozenset[str]:
     """Of `camelCase` and `snake_case` too."""
     words = (word.lower() for word in _WORD.findall(text))
