@@ -14,7 +14,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, Protocol
 
-from agent_bridge.calls import asked, preview, settled, started, told, turn_of, with_call
+from agent_bridge.calls import (
+    MOST_REPEATS,
+    REPEATED,
+    STUCK,
+    asked,
+    preview,
+    repeats,
+    settled,
+    started,
+    told,
+    turn_of,
+    warned,
+    with_call,
+)
 from agent_bridge.errors import ModelRefused, ModelTimeout
 from agent_bridge.events import Emit, Event, Retry, StepEnd, Token, ToolProgress
 from agent_bridge.messages import Message, ModelRequest, Reply, ToolCall, ToolResult, Turn, text_of
@@ -117,6 +130,8 @@ class Agent:
         run, limits = self.run, self.run.limits
         if not run.steps or run.open_step:
             return None
+        if any(repeats(run.steps[:-1], call) >= MOST_REPEATS for call in run.steps[-1].calls.values()):
+            return "repeated_call"
         usage = run.usage
         tokens = (usage.input_tokens or 0) + (usage.output_tokens or 0)
         spent: list[tuple[StopReason, float, float | None]] = [
@@ -159,25 +174,31 @@ class Agent:
     def _planned(self, asked: ToolCall, reply: Reply, *, allowed: bool) -> Call:
         """The call as it will be made, or already refused, with a reason that the model can act on."""
         name = asked["function"]["name"]
-        tools = self._brief.tools.definitions.by_name
+        tool = self._brief.tools.definitions.by_name.get(name)
         call = Call(
             call_id=f"call_{secrets.token_hex(16)}",
             model_call_id=asked["id"],
             tool=name,
-            upstream=tools[name].upstream if name in tools else "",
+            upstream=tool.upstream if tool else "",
             arguments={},
             status="running",
             started_at=time.time(),
         )
         if not allowed:
             return settled(call, "denied", "Not called: the limit of tool calls of this run is reached.")
-        if name not in tools:
-            return settled(call, "error", f"There is no tool '{name}'. The tools are: {', '.join(tools) or 'none'}.")
+        if tool is None:
+            known = ", ".join(self._brief.tools.definitions.by_name) or "none"
+            return settled(call, "error", f"There is no tool '{name}'. The tools are: {known}.")
         if asked["id"] in reply.malformed:
             wrong = preview(reply.malformed[asked["id"]])
             return settled(call, "error", f"The arguments are not a JSON object: {wrong} . Call again with valid JSON.")
-        call = replace(call, arguments=json.loads(asked["function"]["arguments"] or "{}"))
-        reason = self._brief.approval_reason(tools[name])
+        return self._permitted(replace(call, arguments=json.loads(asked["function"]["arguments"] or "{}")), tool)
+
+    def _permitted(self, call: Call, tool: Tool) -> Call:
+        """The call, or what stands against making it: that it leads nowhere, or that a person must approve it."""
+        if repeats(self.run.steps, call) >= MOST_REPEATS:
+            return settled(call, "denied", STUCK)
+        reason = self._brief.approval_reason(tool)
         if reason is None:
             return call
         if not self.run.can_ask:
@@ -225,11 +246,14 @@ class Agent:
         return replace(
             call,
             status="error" if result.is_error else "ok",
-            content=result.content,
+            content=warned(result.content, REPEATED) if self._is_third(call) else result.content,
             truncated=result.truncated,
             preview=preview(text_of(result.content)),
             duration_ms=round((time.perf_counter() - began) * 1000),
         ), result
+
+    def _is_third(self, call: Call) -> bool:
+        return repeats(self.run.steps[:-1], call) == MOST_REPEATS - 1
 
     def _record(self, call: Call) -> None:
         self.run = with_call(self.run, call)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from agent_bridge.events import ToolEnd, ToolFailed, ToolStart
-from agent_bridge.messages import Turn
-from agent_bridge.records import Approval, Call, CallStatus, Decision, Run
+from agent_bridge.messages import Content, Turn
+from agent_bridge.records import Approval, Call, CallStatus, Decision, Run, Step
 from agent_bridge.tools import JsonObject, ToolDefinitions
 
 PREVIEW_CHARACTERS = 200
 INTERRUPTED = "This call was interrupted before it finished. Whether it had an effect is unknown."
 RESTARTED = "outcome unknown: the bridge restarted during this call"
+REPEATED = "(The same call with the same arguments has now been made three times in a row. A fourth would end the run.)"
+STUCK = "Not called: the same call with the same arguments was made three times in a row."
+MOST_REPEATS = 3
 NOT_CALLED = "Not called: the run ended before a person approved it."
 
 
@@ -45,6 +48,23 @@ def with_call(run: Run, call: Call) -> Run:
     """The run with a call of its newest step brought up to date."""
     step = run.steps[-1]
     return run.with_step(replace(step, calls={**step.calls, call.call_id: call}))
+
+
+def repeats(steps: Sequence[Step], call: Call) -> int:
+    """In how many steps in a row, up to the newest, the same call was made with the same arguments."""
+    count = 0
+    for step in reversed(steps):
+        if not any((call.tool, call.arguments) == (made.tool, made.arguments) for made in step.calls.values()):
+            break
+        count += 1
+    return count
+
+
+def warned(content: Content, note: str) -> Content:
+    """What the model reads, with a note at its end."""
+    if isinstance(content, str):
+        return f"{content}\n{note}"
+    return [*content, {"type": "text", "text": note}]
 
 
 def interrupted(run: Run) -> Run:

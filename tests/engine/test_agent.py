@@ -209,6 +209,29 @@ async def test_calls_over_the_limit_are_not_made_and_the_model_is_told() -> None
     assert len(tools.called) == 2
 
 
+async def test_the_same_call_three_times_in_a_row_warns_the_model_and_a_fourth_stops() -> None:
+    tools = LocalTools({"echo": echo})
+    model = ScriptedModel(*[Says(calls=[("echo", {"text": "a"})])] * 6)
+    agent, _ = agent_for(model, tools)
+
+    assert await agent.answer() == "repeated_call"
+
+    assert [str(call.content) for call in agent.run.calls] == [
+        "echo a",
+        "echo a",
+        "echo a\n(The same call with the same arguments has now been made three times in a row. "
+        "A fourth would end the run.)",
+        "Not called: the same call with the same arguments was made three times in a row.",
+    ]
+    assert len(tools.called) == 3
+
+
+async def test_the_same_call_with_other_calls_between_is_not_a_repetition() -> None:
+    replies = [Says(calls=[("echo", {"text": text})]) for text in "aabaaba"]
+    agent, _ = agent_for(ScriptedModel(*replies, Says(text=["Done."])), LocalTools({"echo": echo}))
+    assert await agent.answer() == "end"
+
+
 async def test_progress_of_a_tool_is_told() -> None:
     async def slow(progress: Progress) -> str:
         progress(1, 2, "half way")
