@@ -17,7 +17,7 @@ from agent_bridge.config import Settings
 from agent_bridge.records import LOCAL
 from support.mcp_entries import EVERYWHERE, IN_PROCESS, Entry, door
 from support.mcp_hearing import Hearing
-from support.scripts import obedient_bridge, read, script
+from support.scripts import obedient_bridge, read, script, written
 
 pytestmark = pytest.mark.anyio
 everywhere = pytest.mark.parametrize("entry", EVERYWHERE, ids=str)
@@ -31,13 +31,6 @@ def waits(ledger: Path) -> str:
 
 async def call(client: Client[Any], tool: str, **arguments: Any) -> dict[str, Any]:
     return (await client.call_tool(tool, arguments)).structured_content or {}
-
-
-async def written(ledger: Path, word: str) -> float:
-    async with asyncio.timeout(10):
-        while word not in read(ledger):
-            await asyncio.sleep(0.005)
-    return read(ledger)[word]
 
 
 async def ended(bridge: Bridge, run_id: str) -> str:
@@ -113,23 +106,20 @@ async def test_a_host_that_is_not_known_is_answered_within_its_safe_wait(entry: 
 
 @in_process
 async def test_a_poll_returns_at_the_first_change_and_is_cancelled_without_harm(entry: Entry, tmp_path: Path) -> None:
-    ledger = tmp_path / "ledger"
-    async with entry.open() as client:
+    ledger, hearing = tmp_path / "ledger", Hearing()
+    async with entry.open(message_handler=hearing) as client:
         run = await call(client, "chat", message=waits(ledger), wait_s=0)
+        run_id = run["run_id"]
         await written(ledger, "started")
-        seen = await call(client, "status", run_id=run["run_id"])
-        poll = asyncio.create_task(
-            call(client, "status", run_id=run["run_id"], after=seen["events"][-1]["seq"], wait_s=30)
-        )
-        await asyncio.sleep(0.05)
+        seen = (await call(client, "status", run_id=run_id))["events"][-1]["seq"]
+        poll = asyncio.create_task(call(client, "status", run_id=run_id, after=seen, wait_s=30))
+        await hearing.until(lambda: f"Watching run {run_id}." in hearing.messages)
         poll.cancel()
-        unharmed = await call(client, "status", run_id=run["run_id"])
-        waiting = asyncio.create_task(
-            call(client, "status", run_id=run["run_id"], after=seen["events"][-1]["seq"], wait_s=30)
-        )
-        await asyncio.sleep(0.05)
+        unharmed = await call(client, "status", run_id=run_id)
+        waiting = asyncio.create_task(call(client, "status", run_id=run_id, after=seen, wait_s=30))
+        await hearing.until(lambda: hearing.messages.count(f"Watching run {run_id}.") == 2)
         assert not waiting.done()
-        await call(client, "cancel", run_id=run["run_id"])
+        await call(client, "cancel", run_id=run_id)
         async with asyncio.timeout(5):
             changed = await waiting
 
@@ -183,24 +173,19 @@ async def test_a_run_goes_on_without_its_caller_where_that_is_configured(entry: 
     assert not ledger.exists()
 
 
-@pytest.mark.parametrize("returns", [True, False])
-async def test_a_caller_has_a_grace_to_come_back_in(returns: bool, tmp_path: Path) -> None:
-    ledger, hearing = tmp_path / "ledger", Hearing()
-    settings = Settings(disconnect_grace_s=0.2)
+@pytest.mark.parametrize(("returns", "outcome"), [(True, "completed"), (False, "cancelled")])
+async def test_a_caller_that_left_has_a_grace_to_come_back_in(returns: bool, outcome: str) -> None:
+    hearing, settings = Hearing(), Settings(disconnect_grace_s=0.2)
+    naps = script({"calls": [("nap", {"seconds": 0.6})]}, {"text": ["Rested."]})
     async with obedient_bridge(settings) as bridge, MEMORY.to(door(bridge), message_handler=hearing) as client:
-        chat = asyncio.create_task(call(client, "chat", message=waits(ledger)))
-        await written(ledger, "started")
-        await hearing.until(lambda: hearing.events)
+        chat = asyncio.create_task(call(client, "chat", message=naps))
+        await hearing.until(lambda: "Calling nap(seconds=0.6)" in hearing.messages)
         run_id = str(hearing.events[0]["run_id"])
         chat.cancel()
-        await asyncio.sleep(0.05)
-        assert "cancelled" not in read(ledger)
+        assert (await bridge.run(LOCAL, run_id)).status == "running"
         if returns:
-            assert (await call(client, "status", run_id=run_id))["status"] == "running"
-            await asyncio.sleep(0.3)
-            assert "cancelled" not in read(ledger)
-        else:
-            assert await ended(bridge, run_id) == "cancelled"
+            await call(client, "status", run_id=run_id)
+        assert await ended(bridge, run_id) == outcome
 
 
 async def test_a_second_message_while_a_run_is_at_work_is_refused_with_its_id(tmp_path: Path) -> None:

@@ -191,6 +191,24 @@ async def test_a_caller_that_does_not_read_delays_the_answer_by_the_grace_and_no
         group.cancel_scope.cancel()
 
 
+async def test_the_answer_waits_for_a_caller_that_is_slow_as_long_as_it_reads() -> None:
+    class Slow(Ear):
+        async def progress(self, message: str, event: JsonObject | None = None) -> None:
+            await asyncio.sleep(0.01)
+            await super().progress(message, event)
+
+    clock = Clock()
+    warnings = recorded(*(Warned(code="x", message=f"warning {number}") for number in range(30)))
+    ear = Slow(clock)
+    following = Pump(FakeLog(clock, warnings), cast(Channel, ear), Pace(grace_s=0.1))
+    async with anyio.create_task_group() as group:
+        group.start_soon(following.follow, "Hello.")
+        await following.finish(30)
+        group.cancel_scope.cancel()
+
+    assert len(ear.said) == 31
+
+
 async def test_a_caller_that_has_gone_or_a_store_that_has_is_no_reason_to_fail() -> None:
     class Gone(Ear):
         async def progress(self, message: str, event: JsonObject | None = None) -> None:

@@ -56,6 +56,13 @@ class EventsExtension(ClientExtension):
 
     def __init__(self) -> None:
         self.events: list[JsonObject] = []
+        self._heard = asyncio.Event()
+
+    async def until(self, heard: Callable[[list[JsonObject]], object]) -> None:
+        async with asyncio.timeout(10):
+            while not heard(self.events):
+                self._heard.clear()
+                await self._heard.wait()
 
     def settings(self) -> dict[str, Any]:
         return {"version": 1}
@@ -63,5 +70,6 @@ class EventsExtension(ClientExtension):
     def notifications(self) -> Sequence[NotificationBinding[Any]]:
         async def hear(params: EventParams) -> None:
             self.events.append(params.model_dump())
+            self._heard.set()
 
         return [NotificationBinding(method="notifications/dev.agent-bridge/event", params_type=EventParams, handler=hear)]

@@ -92,6 +92,11 @@ async def wait(ledger: str) -> str:
     return "never"
 
 
+async def note(ledger: str) -> str:
+    write(ledger, "noted")
+    return "noted"
+
+
 async def slow(steps: int, progress: Progress) -> str:
     for number in range(1, steps + 1):
         progress(number, steps, f"part {number}")
@@ -117,8 +122,17 @@ def read(ledger: Path) -> dict[str, float]:
     return {word: float(when) for word, when in rows}
 
 
+async def written(ledger: Path, word: str) -> float:
+    """When the word was written, perhaps by another process; waits for it."""
+    for _ in range(4000):
+        if word in (words := read(ledger)):
+            return words[word]
+        await asyncio.sleep(0.005)
+    raise AssertionError(f"nobody wrote '{word}' into {ledger}")
+
+
 @asynccontextmanager
 async def obedient_bridge(settings: Settings | None = None) -> AsyncGenerator[Bridge]:
-    tools = LocalTools({"look": look, "draw": draw, "crash": crash, "wait": wait, "slow": slow, "nap": nap})
+    tools = LocalTools({"look": look, "draw": draw, "crash": crash, "wait": wait, "note": note, "slow": slow, "nap": nap})
     async with scripted_bridge(Obedient(), tools, settings=settings) as bridge:
         yield bridge

@@ -17,7 +17,7 @@ _SWITCHES = {
     # Checks types of a store that is never used, for 130 ms at the first request.
     "PY_KEY_VALUE_DISABLE_BEARTYPE": "true",
 }
-_TALKATIVE = ("mcp", "fastmcp")
+_TALKATIVE = ("mcp", "fastmcp", "sse_starlette")
 
 
 def prepare() -> None:

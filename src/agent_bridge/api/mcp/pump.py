@@ -28,12 +28,13 @@ class Pace:
     window_s: float = 0.05
     """The shortest time from one piece of text to the next; what comes between is merged."""
     grace_s: float = 2
-    """How long a result waits for a caller that is slow to read the events before it."""
+    """How long a result waits for a caller that reads nothing of what comes before it; a slow one gets several."""
     linger_s: float = 2
     """How long a `status` that finds only text waits for more of it, so that a model need not poll word by word."""
 
 
 USUAL_PACE = Pace()
+_GRACES = 5
 
 
 class Log(Protocol):
@@ -59,6 +60,7 @@ class Pump:
         self._text_due = self._spoke = self._began = now()
         self._waiting = anyio.CancelScope()
         self._done = anyio.Event()
+        self._sent = 0
 
     async def follow(self, greeting: str) -> None:
         """Sends until the run has ended, `finish` has been called, or the caller is gone."""
@@ -75,8 +77,12 @@ class Pump:
         """Returns when everything up to `last_seq` has been sent, or the caller is too slow for that."""
         self._until = last_seq
         self._waiting.cancel()
-        with anyio.move_on_after(self._pace.grace_s):
-            await self._done.wait()
+        for _ in range(_GRACES):
+            sent = self._sent
+            with anyio.move_on_after(self._pace.grace_s):
+                await self._done.wait()
+            if self._done.is_set() or self._sent == sent:
+                return
 
     async def _pass_on(self) -> bool:
         """Sends what is new, and says whether there may be more."""
@@ -86,6 +92,7 @@ class Pump:
         for recorded in events:
             if self._channel.hears_events:
                 await self._channel.event(recorded.to_json())
+                self._sent += 1
             if self._channel.hears_progress and recorded.seq not in outdated:
                 await self._word(recorded)
         ended = bool(events) and events[-1].is_last
@@ -131,6 +138,7 @@ class Pump:
 
     async def _say(self, message: str, event: JsonObject | None = None) -> None:
         await self._channel.progress(message, event)
+        self._sent += 1
         self._spoke = self._now()
 
     def _silent_s(self) -> float:

@@ -129,7 +129,8 @@ async def _sink(wire: Wire, on_lost: Callable[[], None]) -> AsyncGenerator[compa
     try:
         yield _PipeSink(transport, flow)
     finally:
-        transport.abort()
+        if not transport.is_closing():  # aborting what the host has closed already is an error
+            transport.abort()
 
 
 class _Flow(asyncio.Protocol):
