@@ -29,7 +29,7 @@ def test_the_answer_goes_to_stdout_and_everything_else_to_stderr(tmp_path: Path)
     lines = shown(done.err).splitlines()
     assert lines[:5] == [
         "connecting…",
-        "assistant · scripted/one · 3 tools",
+        "assistant · scripted/one · 4 tools",
         "Two words.",
         '→ look_up {"word": "one"}',
         '→ look_up {"word": "two"}',
@@ -183,3 +183,10 @@ def test_an_answer_that_goes_to_a_file_has_no_colours_while_the_terminal_has(tmp
     assert code == 0
     assert (tmp_path / "answer.txt").read_text() == "Let me look.\nBoth are words.\n"
     assert "\x1b[36m→\x1b[0m look_up" in terminal.screen
+
+
+def test_a_tool_that_needs_an_approval_is_denied_and_told(tmp_path: Path) -> None:
+    done = play("denied tool", "ask", "hello", home=tmp_path)
+
+    assert (done.code, done.out) == (0, "I may not.\n")
+    assert "✗ delete 0 ms Denied: " in shown(done.err)

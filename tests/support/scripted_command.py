@@ -1,4 +1,4 @@
-"""`ask` and `chat` as a process of its own, with a scripted model: `python scripted_command.py PLAY COMMAND [FLAG …]`."""
+"""`ask` and `chat` with a scripted model, as a program: `scripted_command.py PLAY COMMAND [FLAG …]`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from agent_bridge.errors import BridgeError, ModelError
 from agent_bridge.terminal.ask import Question, ask
 from agent_bridge.terminal.chat import chat
 from agent_bridge.terminal.failures import guarded
+from agent_bridge.tools import Tool
 from support.bridges import scripted_bridge
 from support.scripted import LocalTools, Says, ScriptedModel
 
@@ -52,6 +53,7 @@ PLAYS: Mapping[str, list[Says | BridgeError]] = {
         Says(text=("Still here.",)),
     ],
     "slow tool": [Says(text=("I wait.",), calls=[("slow_wait", {})]), Says(text=("Here again.",))],
+    "denied tool": [Says(calls=[("delete", {"word": "one"})]), Says(text=("I may not.",))],
     "stubborn tool": [Says(calls=[("slow_and_stubborn", {})])],
     "stuck model": [Says(text=("It is",), then=stuck), Says(text=("Here again.",))],
     "failing model": [ModelError("The model broke down. Try again."), Says(text=("Here again.",))],
@@ -63,7 +65,9 @@ PLAYS: Mapping[str, list[Says | BridgeError]] = {
 def main(play: str, *arguments: str) -> int:
     options = parse(arguments, os.environ)
     servers = {"assistant": Server(upstreams=("local",), limits=Limits(max_steps=3))}
-    tools = LocalTools({"look_up": look_up, "slow_wait": slow_wait, "slow_and_stubborn": slow_and_stubborn})
+    bodies = {"look_up": look_up, "slow_wait": slow_wait, "slow_and_stubborn": slow_and_stubborn, "delete": look_up}
+    delete = Tool(name="delete", upstream="local", remote_name="delete", destructive=True)
+    tools = LocalTools(bodies, tools=[delete])
     opening = scripted_bridge(ScriptedModel(*PLAYS[play]), tools, servers=servers)
 
     def run_ask() -> int:

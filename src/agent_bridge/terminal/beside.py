@@ -15,8 +15,7 @@ from typing import TypeVar
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from agent_bridge.bridge import Bridge, ChatRequest
-from agent_bridge.terminal import exits
-from agent_bridge.terminal.interrupts import exit_on_termination, leave_within
+from agent_bridge.terminal.interrupts import exit_on_termination, interrupt_gives_up
 from agent_bridge.terminal.page import Page
 from agent_bridge.terminal.spinner import Spinner
 from agent_bridge.terminal.transcript import Transcript
@@ -70,26 +69,16 @@ class Beside:
             async with self._spinner.turning():
                 return await take_turn(self._bridge, request, Transcript(self._page, introduce=False), cancel)
 
-        def give_up() -> None:
+        async def give_up() -> None:
             cancel.set()
             self._page.remark("Cancelling the run. Ctrl-C again leaves.")
 
-        future = self._portal.start_task_soon(turn)
         try:
-            return _result(future)
-        except KeyboardInterrupt:
-            self._portal.call(give_up)
-            return self._result_or_leave(future)
+            with interrupt_gives_up(lambda: self._portal.start_task_soon(give_up)):
+                return _result(self._portal.start_task_soon(turn))
         except SystemExit:
-            self._portal.call(cancel.set)
+            self._portal.start_task_soon(give_up)
             raise
-
-    def _result_or_leave(self, future: Future[RunView]) -> RunView:
-        try:
-            return _result(future)
-        except KeyboardInterrupt:
-            leave_within(exits.INTERRUPTED)
-            raise SystemExit(exits.INTERRUPTED) from None
 
 
 def _result(future: Future[T]) -> T:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
-Handler = Callable[[int, FrameType | None], None]
+Handler = Callable[[int, FrameType | None], object]
 _CLOSING_S = 2.0
 """How long a command that was told twice may still spend on closing what it opened."""
 _SIGNALLED = 128
@@ -70,6 +70,19 @@ def leave_within(exit_code: int, seconds: float = _CLOSING_S) -> None:
     deadline = threading.Timer(seconds, os._exit, (exit_code,))
     deadline.daemon = True
     deadline.start()
+
+
+@contextmanager
+def interrupt_gives_up(what: Callable[[], object]) -> Generator[None]:
+    """For this block, the first Ctrl-C calls `what` and the block goes on; the second raises `SystemExit`."""
+
+    def leave() -> None:
+        leave_within(_SIGNALLED + signal.SIGINT)
+        raise SystemExit(_SIGNALLED + signal.SIGINT)
+
+    steps = iter((what, leave))
+    with _handled_by(lambda number, _frame: next(steps, lambda: os._exit(_SIGNALLED + number))(), [signal.SIGINT]):
+        yield
 
 
 @contextmanager
