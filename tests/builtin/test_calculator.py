@@ -182,11 +182,11 @@ async def test_the_tool_says_the_same_in_words_and_fields() -> None:
         "1 / 3 \u2248 0.33333333333333333333",
         "The result would have more than 4,000 digits. Use smaller numbers.",
     ]
-    assert exact.structured_content == {"expression": "17 * 23", "result": "391", "exact": True}
+    assert exact.structured_content == {"expression": "17 * 23", "relation": "=", "result": "391"}
     assert rounded.structured_content == {
         "expression": "1 / 3",
+        "relation": "\u2248",
         "result": "0.33333333333333333333",
-        "exact": False,
     }
     assert refused.is_error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastmcp import FastMCP
 from fastmcp.exceptions import ToolError
@@ -21,17 +21,18 @@ _EXPRESSION_HELP = (
     "Numbers, parentheses and + - * / // % ** ^ \u00d7 \u00f7 !; pi, e; sqrt, abs, round, floor, ceil, min, max, "
     "log (base 10, or log(8, 2)), ln, exp, sin, cos, tan (radians), factorial."
 )
-_LONGEST_ECHO = 200
 
 
 class Calculation(BaseModel):
+    """The text of the result holds every field, so that either will do."""
+
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     expression: str
     result: str
     """In digits, as text, so that no reader rounds it."""
-    exact: bool
-    """Whether the digits are the whole result; otherwise it is rounded to 20 digits."""
+    relation: Literal["=", "\u2248"]
+    """`=` where the digits are the whole result, otherwise `\u2248`: it is rounded to 20 digits."""
 
 
 def calculator_server() -> FastMCP:
@@ -61,9 +62,5 @@ async def _calculate(
         digits, exact = shown(calculate(expression))
     except NotCalculable as error:
         raise ToolError(str(error), log_level=logging.DEBUG) from None
-    asked = " ".join(expression.split())
-    echo = asked if len(asked) <= _LONGEST_ECHO else asked[:_LONGEST_ECHO] + "…"
-    return ToolResult(
-        content=f"{echo} {'=' if exact else '≈'} {digits}",
-        structured_content=Calculation(expression=asked, result=digits, exact=exact),
-    )
+    done = Calculation(expression=" ".join(expression.split()), relation="=" if exact else "\u2248", result=digits)
+    return ToolResult(content=f"{done.expression} {done.relation} {done.result}", structured_content=done)

@@ -1,4 +1,4 @@
-"""What the clock answers, in fields and in words that say the same."""
+"""What the clock answers, in fields and in words. The words hold every field, so that either will do."""
 
 from __future__ import annotations
 
@@ -13,10 +13,6 @@ from agent_bridge.builtin.moments import Distance, Shift
 from agent_bridge.builtin.zones import Zone
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
 _UNITS = ("years", "months", "weeks", "days", "hours", "minutes", "seconds")
 
 
@@ -27,33 +23,29 @@ class _Answer(BaseModel):
 class Shown(_Answer):
     """A moment, as the clocks of one zone show it."""
 
-    iso: str
-    """ISO 8601 with the offset."""
-    day: str
     time: str
+    """HH:MM:SS."""
     weekday: str
+    day: str
+    """YYYY-MM-DD."""
     timezone: str
     utc_offset: str
-    daylight_saving: bool
+    """+HH:MM."""
 
     @staticmethod
     def of(moment: datetime, zone: Zone) -> Shown:
         there = moment.astimezone(zone.rules)
         return Shown(
-            iso=there.isoformat(timespec="seconds"),
-            day=there.date().isoformat(),
             time=f"{there:%H:%M:%S}",
             weekday=_weekday(there),
+            day=there.date().isoformat(),
             timezone=zone.name,
-            utc_offset=_offset(there),
-            daylight_saving=bool(there.dst()),
+            utc_offset=f"{there:%z}"[:3] + ":" + f"{there:%z}"[3:5],
         )
 
     def words(self) -> str:
-        day = date.fromisoformat(self.day)
-        offset = "" if self.timezone.startswith("UTC") else f" (UTC{self.utc_offset})"
-        long_day = f"{self.weekday}, {day.day} {_MONTHS[day.month - 1]} {day.year}"
-        return f"{self.time} on {long_day} in {self.timezone}{offset}"
+        offset = "" if self.timezone.endswith(self.utc_offset) else f" ({self.utc_offset})"
+        return f"{self.time} on {self.weekday}, {self.day}, in {self.timezone}{offset}"
 
 
 class Converted(_Answer):
@@ -75,7 +67,7 @@ class Added(_Answer):
     @staticmethod
     def of(start: date | datetime, shift: Shift, result: date | datetime) -> Added:
         return Added(
-            start=start.isoformat(), added=_amounts(asdict(shift)), result=result.isoformat(), weekday=_weekday(result)
+            start=start.isoformat(), added=_span(asdict(shift)), result=result.isoformat(), weekday=_weekday(result)
         )
 
     def words(self) -> str:
@@ -85,47 +77,41 @@ class Added(_Answer):
 class Between(_Answer):
     start: str
     end: str
-    direction: Literal["forward", "backward", "same"]
-    """`backward` where the end is before the start."""
-    years: int
-    months: int
-    days: int
-    hours: int
-    minutes: int
-    seconds: int
-    total_days: float
-    """Between two dates, days on the calendar; otherwise, days of 24 hours. Negative where backward."""
-    total_seconds: float
+    direction: Literal["after", "before", "the same moment as"]
+    """Where the end is, seen from the start."""
+    span: str
+    """The distance on the calendar, in words."""
+    total_days: int | float
+    """All of it: between two dates, days on the calendar; otherwise, days of 24 hours."""
+    total_seconds: int | float
 
     @staticmethod
     def of(start: date | datetime, end: date | datetime, far: Distance) -> Between:
         return Between(
             start=start.isoformat(),
             end=end.isoformat(),
-            direction="backward" if far.total_seconds < 0 else "forward" if far.total_seconds else "same",
-            **asdict(far),
+            direction="before" if far.backward else "after" if far.total_seconds else "the same moment as",
+            span=_span(asdict(far)),
+            total_days=_number(far.total_days),
+            total_seconds=_number(far.total_seconds),
         )
 
     def words(self) -> str:
-        if self.direction == "same":
-            return f"{self.start} and {self.end} are the same moment: 0 days apart."
-        side = "after" if self.direction == "forward" else "before"
-        span = _amounts(self.model_dump(include=set(_UNITS)))
-        whole_days = self.hours == self.minutes == self.seconds == 0 and self.total_days.is_integer()
-        total = f"{abs(self.total_days):,.7g} days" if whole_days else f"{abs(self.total_seconds):,.10g} seconds"
-        return f"{self.end} is {span} {side} {self.start}, {total} in all."
+        span = f"{self.span} " if self.total_seconds else ""
+        total = f"{self.total_days} days, or {self.total_seconds} seconds, in all"
+        return f"{self.end} is {span}{self.direction} {self.start}: {total}."
 
 
 def _weekday(day: date) -> str:
     return _WEEKDAYS[day.weekday()]
 
 
-def _offset(moment: datetime) -> str:
-    return f"{moment:%z}"[:3] + ":" + f"{moment:%z}"[3:5]
-
-
-def _amounts(counts: Mapping[str, int]) -> str:
+def _span(counts: Mapping[str, int]) -> str:
     parts = [f"{counts[unit]} {unit[:-1] if abs(counts[unit]) == 1 else unit}" for unit in _UNITS if counts.get(unit)]
     if not parts:
-        return "nothing"
+        return "0 seconds"
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[1:] else parts)
+
+
+def _number(value: float) -> int | float:
+    return int(value) if value == int(value) else value

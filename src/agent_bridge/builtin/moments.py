@@ -46,10 +46,10 @@ class Distance:
     hours: int
     minutes: int
     seconds: int
+    backward: bool
     total_days: float
-    """Between two dates, days on the calendar; otherwise, days of 24 hours. Negative like `total_seconds`."""
+    """Between two dates, days on the calendar; otherwise, days of 24 hours."""
     total_seconds: float
-    """Exact, and negative where the end is before the start."""
 
 
 def read_moment(text: str, zone: tzinfo, now: datetime) -> date | datetime:
@@ -131,8 +131,9 @@ def distance(start: date | datetime, end: date | datetime, zone: tzinfo) -> Dist
         hours=rest // timedelta(hours=1),
         minutes=rest // timedelta(minutes=1) % 60,
         seconds=rest // timedelta(seconds=1) % 60,
-        total_days=end.toordinal() - start.toordinal() if dates_only else round(seconds / _DAY_S, 6),
-        total_seconds=seconds,
+        backward=seconds < 0,
+        total_days=abs(end.toordinal() - start.toordinal() if dates_only else round(seconds / _DAY_S, 6)),
+        total_seconds=abs(seconds),
     )
 
 

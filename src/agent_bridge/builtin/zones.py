@@ -93,6 +93,6 @@ def _folded(text: str) -> str:
 def _advice(text: str) -> str:
     shown = text if len(text) <= _LONGEST_NAME else text[:_LONGEST_NAME] + "…"
     near = get_close_matches(_folded(shown), _names(), n=3, cutoff=0.75)
-    names = list(dict.fromkeys(_names()[match] for match in near))
-    hint = f"Did you mean {' or '.join(names)}?" if names else "Give an IANA name such as Europe/Berlin."
+    known = [f"{place.title()} ({_names()[place]})" if "/" not in place else _names()[place] for place in near]
+    hint = f"Did you mean {' or '.join(known)}?" if known else "Give an IANA name such as Europe/Berlin."
     return f"There is no time zone '{shown}'. {hint} Large cities and offsets such as +02:00 work too."
