@@ -92,6 +92,7 @@ def test_nothing_is_printed_looked_up_or_read_from_the_working_directory(fake: F
         "dotenv": None,
         "errors": ["model_credentials"] * 3,
     }
+    assert fake.model_requests == fake.requests
     assert "canary-0123456789" not in done.stderr
     assert "Unclosed" not in done.stderr
 
@@ -129,17 +130,6 @@ async def test_the_cost_is_known_where_the_price_is(fake: FakeProviders) -> None
     assert known is not None
     assert 0 < known < 0.01
     assert unknown is None
-
-
-@pytest.mark.anyio
-async def test_ollama_is_asked_for_nothing_but_the_reply(fake: FakeProviders) -> None:
-    calls = (ScriptedCall(id="", name="alpha", arguments=("{}",)),)
-    fake.script(Scripted(calls=calls))
-
-    async with open_model(ModelAlias(model="ollama_chat/never-seen-before"), {"OLLAMA_BASE_URL": fake.url}) as model:
-        await model.complete(ModelRequest(messages=[{"role": "user", "content": "hi"}]), lambda _: None)
-
-    assert [request.path for request in fake.requests] == ["/api/chat"]
 
 
 @pytest.mark.anyio

@@ -92,6 +92,7 @@ def test_a_failure_while_answering_says_so() -> None:
         ),
         ("Got unexpected response: {'error': 'it broke'}", "it broke"),
         ("Bad key sk-abcdefghijklmnop given", "Bad key [hidden] given"),
+        ("A skyscraper of AIza012345678901234567890 is high", "A skyscraper of [hidden] is high"),
         ("Authorization: Bearer abc.def-ghi", "Authorization: Bearer [hidden]"),
         ("AKIAABCDEFGHIJKLMNOP is unknown", "[hidden] is unknown"),
         ("token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.sig is old", "token [hidden] is old"),

@@ -9,8 +9,8 @@ HIDDEN = "[hidden]"
 _SHORTEST_SECRET = 6
 _LONGEST = 300
 _PATTERNS = (
-    re.compile(r"\b(?:sk|pk|rk|gsk|xai|hf|ghp|glpat|AIza|ya29)[-_.]?[A-Za-z0-9*_.-]{8,}"),
-    re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"),
+    re.compile(r"\b(?:sk|pk|rk|gsk|xai|hf|ghp|glpat)[-_][A-Za-z0-9*_.-]{8,}"),
+    re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|\bAIza[A-Za-z0-9_-]{20,}|\bya29\.[A-Za-z0-9_-]{8,}"),
     re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+"),
     re.compile(r"(?i)(?<=bearer )\S+"),
     re.compile(r"(?i)(?<=key=)[^&\s\"']+"),

@@ -21,7 +21,7 @@ def read(chunk: Any, builder: ReplyBuilder, provider: str) -> Iterator[Event]:
     usage = getattr(chunk, "usage", None)
     if usage is not None:
         builder.usage = _usage(usage, provider)
-    for choice in chunk.choices[:1]:
+    for choice in (chunk.choices or ())[:1]:
         builder.finish = choice.finish_reason or builder.finish
         if choice.delta is not None:
             yield from _delta(choice.delta, builder)

@@ -62,9 +62,7 @@ class Library:
             raise ModelError("LiteLLM cannot be imported. Install agent-bridge again with its dependencies.") from None
         prefix, _, model = model_id.partition("/")
         if prefix in _OLLAMA:
-            # LiteLLM asks Ollama about models that it does not know, even in `register_model`, and blocks the loop.
-            for name in _OLLAMA:
-                litellm.model_cost.setdefault(f"{name}/{model}", {"litellm_provider": name, "mode": "chat"})
+            _make_known(litellm, model)
         return litellm
 
     def _begun(self) -> Future[Any]:
@@ -86,6 +84,13 @@ class Library:
             await client.client._transport.aclose()
 
 
+def _make_known(litellm: Any, model: str) -> None:
+    """LiteLLM asks Ollama about models that it does not know, even to register them, and blocks the event loop."""
+    for prefix in _OLLAMA:
+        for name in (model, f"{model}:latest"):
+            litellm.model_cost.setdefault(f"{prefix}/{name}", {"litellm_provider": prefix, "mode": "chat"})
+
+
 def _load(loading: Future[Any]) -> None:
     loading.set_running_or_notify_cancel()
     try:
@@ -102,9 +107,8 @@ def _import() -> Any:
             with _undisturbed():
                 import litellm
 
-                importlib.import_module(
-                    "openai.resources"
-                )  # or the first request spends 0.2 s on it, in the event loop
+                # LiteLLM would do this in the first request, and stop the event loop for 0.2 s.
+                importlib.import_module("openai.resources")
         import litellm
 
         _configure(litellm)
