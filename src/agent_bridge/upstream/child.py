@@ -21,6 +21,8 @@ from agent_bridge.upstream.target import Program
 GRACE_S = 1.0
 """How long a program may take to end by itself after its input was closed, and again after SIGTERM."""
 _KILLED_S = 0.5
+_LAST_WORDS_S = 0.2
+"""How long the output of a program that has ended is still read."""
 _POLL_S = 0.01
 _INPUT, _OUTPUT, _ERRORS = 0, 1, 2
 
@@ -147,6 +149,8 @@ class _Pipes(asyncio.SubprocessProtocol):
 
     def process_exited(self) -> None:
         self._exit.set()
+        # What it has started may hold the output open, but nobody speaks for the program any more.
+        asyncio.get_running_loop().call_later(_LAST_WORDS_S, self.output.close)
 
     async def exit_seen(self, within_s: float) -> bool:
         with suppress(TimeoutError):

@@ -144,8 +144,10 @@ async def _greet(session: ClientSession, era: Era) -> None:
 async def _greet_any(session: ClientSession) -> None:
     try:
         await session.discover()
-    except (MCPError, ValidationError, RuntimeError):
-        # Whatever this was, it was not the answer of a server of 2026 that we share a version with.
+    except (MCPError, ValidationError, RuntimeError) as answer:
+        if isinstance(answer, MCPError) and answer.code in (WireError.UNSENT, WireError.REFUSED):
+            raise
+        # Whatever else this was, it was not the answer of a server of 2026 that we share a version with.
         try:
             await session.initialize()
         except MCPError as error:

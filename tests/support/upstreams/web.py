@@ -1,0 +1,105 @@
+"""Remote upstreams over real HTTP on this machine: FastMCP servers, and a few that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+@asynccontextmanager
+async def serving(app: App, port: int = 0) -> AsyncGenerator[int]:
+    """Serves an ASGI application; yields the port. Ends at once, whatever is still open."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    config = uvicorn.Config(app, log_level="critical", ws="none", timeout_graceful_shutdown=0, lifespan="on")
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        async with asyncio.timeout(10):
+            while not server.started:  # noqa: ASYNC110 uvicorn has no event for it
+                await asyncio.sleep(0.005)
+        yield int(listener.getsockname()[1])
+    finally:
+        server.should_exit = True
+        await task
+
+
+def with_status(status: int, body: bytes = b"no", content_type: bytes = b"text/plain") -> App:
+    """Answers everything in the same way."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", content_type)]})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+@asynccontextmanager
+async def cutting(port: int) -> AsyncGenerator[Cutter]:
+    """Stands between a client and a server on `port`, and can cut every connection between them."""
+    cutter = Cutter(port)
+    server = await asyncio.start_server(cutter.serve, "127.0.0.1", 0)
+    try:
+        cutter.port = int(server.sockets[0].getsockname()[1])
+        yield cutter
+    finally:
+        server.close()
+        cutter.cut()
+        await asyncio.gather(*cutter.tasks, return_exceptions=True)
+
+
+class Cutter:
+    def __init__(self, target: int) -> None:
+        self.port = 0
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._target = target
+        self._writers: list[asyncio.StreamWriter] = []
+
+    def cut(self) -> None:
+        """Resets all connections, as a failing network does."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    def cut_newest(self) -> None:
+        """Resets the connection that was made last, at both its ends."""
+        for writer in self._writers[-2:]:
+            writer.transport.abort()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        self._writers += [writer, there_writer]
+        for source, sink in ((reader, there_writer), (there_reader, writer)):
+            task = asyncio.create_task(self._pass(source, sink))
+            self.tasks.add(task)
+
+    async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+        except OSError:
+            pass
+        finally:
+            sink.close()
