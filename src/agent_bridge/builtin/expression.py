@@ -115,11 +115,6 @@ class _Reader:
     def _next(self) -> _Token:
         return self._tokens[self._at]
 
-    def _take(self) -> _Token:
-        token = self._next
-        self._at += 1
-        return token
-
     def _value(self, binds: int) -> Number:
         """What stands here, with every operator behind it that binds at least so strongly."""
         self._depth += 1

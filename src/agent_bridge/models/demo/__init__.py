@@ -1,4 +1,8 @@
-"""The model `demo/rules`: rules that really call tools. It needs no key and no network, and says what it is."""
+"""The model `demo/rules`: rules that really call tools. It needs no key and no network, and says what it is.
+
+It understands a message (`values`, `sums`, `words`, `requests`, `references`), finds the tools and their arguments
+(`schemas`, `filling`, `choosing`), and answers (`talk`, `wording`). `deciding` is the way through; `model` is the door.
+"""
 
 from __future__ import annotations
 

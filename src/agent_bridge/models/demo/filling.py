@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from agent_bridge.models.demo.requests import Request, find_json
 from agent_bridge.models.demo.schemas import Parameter, parameters_of
 from agent_bridge.models.demo.values import Kind, Value, blanked
-from agent_bridge.models.demo.words import stem, stems
+from agent_bridge.models.demo.words import stem, stems, words_behind
 from agent_bridge.tools import JsonObject, Tool
 
 _MATTERS = frozenset[Kind](["quoted", "url", "file", "directory", "moment"])
@@ -30,10 +30,6 @@ _SAID = r"\b{}\s*[=:]\s*(\"[^\"]*\"|'[^']*'|[^\s,;]+)"
 _NEAR = 40
 _WORD_BEFORE = re.compile(r"(\w+)\s*(?:of|is|to)?\s*$")
 _WORD_AFTER = re.compile(r"\s*(\w+)")
-_WORD = re.compile(r"\S+")
-_LINK = re.compile(r"a|about|an|back|for|me|of|on|please|saying|some|that|the")
-_LOOSE_START = re.compile(r"^(?:[\s,:]|\b(?:about|back|for|on|saying|that|to say)\b)+", re.IGNORECASE)
-_LOOSE_END = re.compile(r"(?:[\s,]|\b(?:as|at|from|in|into|on|to|with)\b)+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +179,7 @@ class _Filler:
     def _words(self) -> str | None:
         """Once, what stands behind the words that name the tool, without the values that are taken."""
         text = blanked(self._request.text, [value for value in self._request.values if value not in self.left], " ")
-        text = text[_end_of_name(text, stems(self._tool.remote_name)) :]
-        words = _LOOSE_END.sub("", _LOOSE_START.sub("", text))
+        words = words_behind(text, stems(self._tool.remote_name))
         if not words or self._worded:
             return None
         self._worded = True
@@ -205,15 +200,3 @@ class _Filler:
 
 def _takes_words(parameter: Parameter) -> bool:
     return parameter.type == "string" and not parameter.options and not parameter.takes
-
-
-def _end_of_name(text: str, name: frozenset[str]) -> int:
-    """Where the words that name a tool end, counted from the first of them; links between them belong to them."""
-    end = 0
-    for word in _WORD.finditer(text):
-        plain = word.group().strip(",:").lower()
-        if stem(plain) in name:
-            end = word.end()
-        elif end and not _LINK.fullmatch(plain):
-            break
-    return end

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 from agent_bridge.messages import Message, text_of
 from agent_bridge.models.demo.schemas import Parameter, parameters_of
-from agent_bridge.models.demo.values import Kind
 from agent_bridge.tools import Tool
 
 I_AM = "I am demo/rules, a small rule-based stand-in and not a language model"
 _GREETING = re.compile(r"(?:hi|hello|hey|good (?:morning|day|afternoon|evening))(?:,? \w+)?", re.IGNORECASE)
 _THANKS = re.compile(r"(?:many )?(?:thanks|thank you|bye|goodbye)(?: \w+){0,2}", re.IGNORECASE)
 _CAPABILITIES = re.compile(
-    r"what (?:can|do) you do|(?:what|which|list)\b.{0,20}\btools\b|^help\b|(?:who|what) are you",
+    r"what (?:can|do) you do|^(?:what|which|list|show)(?: (?:all|are|me|my|other|the|your))* tools\b"
+    r"|^help\b|(?:who|what) are you",
     re.IGNORECASE,
 )
 _SAID_BEFORE = re.compile(
@@ -29,21 +29,28 @@ _ANSWERED_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _FACT = re.compile(
-    r"(?:(?:hi|hello|hey),? )?(?:remember (?:that )?)?my (?P<what>[\w ]{2,40}?) (?:is|are) (?P<is>[^?]{1,200})",
+    r"(?:(?:hi|hello|hey),? )?(?:remember (?:that )?)?"
+    r"my (?!question|request)(?P<what>[\w ]{2,40}?) (?:is|are) (?P<is>[^?]{1,200})",
     re.IGNORECASE,
 )
 _FACT_WANTED = re.compile(
     r"(?:what(?:'s| is| are)|who(?:'s| is)|tell me|do you know) my (?P<what>[\w ]{2,40})", re.IGNORECASE
 )
 _FIRST_SENTENCE = re.compile(r".*?(?:[.!?](?=\s)|$)")
-_EXAMPLES: dict[tuple[Kind, ...], str] = {
-    ("zone",): "Asia/Tokyo",
-    ("url",): "https://example.com",
-    ("file",): "notes.txt",
-    ("expression",): "17*23",
-    ("moment",): "2026-03-31",
-    ("place",): "Tokyo",
+_EXAMPLES: dict[str, object] = {
+    "zone": "Asia/Tokyo",
+    "url": "https://example.com",
+    "file": "notes.txt",
+    "expression": "17*23",
+    "moment": "2026-03-31",
+    "place": "Tokyo",
+    "string": "hello",
+    "integer": 1,
+    "number": 1,
+    "boolean": True,
+    "array": [],
 }
+"""By what a parameter takes, or by its type."""
 _TOOLS_LISTED = 30
 _NAMES_LISTED = 12
 _LONGEST_QUOTE = 200
@@ -108,10 +115,8 @@ def _how_to_ask(tools: Sequence[Tool]) -> str:
 def _example(parameter: Parameter) -> object:
     if parameter.options:
         return parameter.options[0]
-    if parameter.type == "string":
-        return _EXAMPLES.get(parameter.takes[:1], "hello")
-    examples: dict[str, object] = {"integer": 1, "number": 1, "boolean": True, "array": []}
-    return examples.get(parameter.type, {})
+    kind = parameter.takes[0] if parameter.takes and parameter.type == "string" else parameter.type
+    return _EXAMPLES.get(kind, {})
 
 
 def _latest(before: Sequence[Message], role: str) -> str:

@@ -61,7 +61,7 @@ def _flat(text: str) -> str | None:
         return None
     if not isinstance(body, dict):
         return None
-    pairs = cast("JsonObject", body).items()
-    return (
-        None if any(isinstance(value, dict | list) for _, value in pairs) else ", ".join(f"{k}: {v}" for k, v in pairs)
-    )
+    fields = cast("JsonObject", body)
+    if any(isinstance(value, dict | list) for value in fields.values()):
+        return None
+    return ", ".join(f"{name}: {value}" for name, value in fields.items())

@@ -1,4 +1,4 @@
-"""The words of a text that tell tools apart, without their endings."""
+"""The words of a text: those that tell tools apart, and those that stand behind the name of a tool."""
 
 from __future__ import annotations
 
@@ -12,15 +12,31 @@ _UNSAID = re.compile(
     r"|what|when|where|which|who|will|with|would|you|your"
 )
 """Said so often that it says nothing about which tool is meant."""
+_TOKEN = re.compile(r"\S+")
+_LINK = re.compile(r"a|about|an|back|for|me|of|on|please|saying|some|that|the")
+_LOOSE_START = re.compile(r"^(?:[\s,:]|\b(?:about|back|for|on|saying|that|to say)\b)+", re.IGNORECASE)
+_LOOSE_END = re.compile(r"(?:[\s,]|\b(?:as|at|from|in|into|on|to|with)\b)+$", re.IGNORECASE)
 _ENDING = re.compile(r"(?<=...)(?:ations?|ating|ate[ds]?|ings?|ions?|ies|ed|es|s|e|y)$")
 
 
 @lru_cache(maxsize=1024)
 def stems(text: str) -> frozenset[str]:
-    """Of `camelCase` and `snake_case` too."""
+    """The telling words without their endings, of `camelCase` and `snake_case` too."""
     words = (word.lower() for word in _WORD.findall(text))
     return frozenset(stem(word) for word in words if not _UNSAID.fullmatch(word))
 
 
 def stem(word: str) -> str:
     return _ENDING.sub("", word)
+
+
+def words_behind(text: str, name: frozenset[str]) -> str:
+    """What follows the words that name a tool, from the first of them on; links between them belong to them."""
+    end = 0
+    for token in _TOKEN.finditer(text):
+        word = token.group().strip(",:").lower()
+        if stem(word) in name:
+            end = token.end()
+        elif end and not _LINK.fullmatch(word):
+            break
+    return _LOOSE_END.sub("", _LOOSE_START.sub("", text[end:]))
