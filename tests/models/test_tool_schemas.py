@@ -96,6 +96,11 @@ from agent_bridge.tools import JsonObject, Tool, ToolDefinitions
             id="several types",
         ),
         pytest.param(
+            {"type": "object", "properties": {"x": {"type": ["string", "null"], "anyOf": [{"enum": ["a"]}]}}},
+            {"type": "object", "properties": {"x": {"anyOf": [{"enum": ["a"]}]}}},
+            id="several types beside alternatives",
+        ),
+        pytest.param(
             {"type": "object", "properties": {"x": {"type": ["string"]}}},
             {"type": "object", "properties": {"x": {"type": "string"}}},
             id="one type in a list",

@@ -53,10 +53,6 @@ class ModelChoice:
         return self.model_id.partition("/")[0]
 
     @property
-    def model_name(self) -> str:
-        return self.model_id.partition("/")[2]
-
-    @property
     def is_stand_in(self) -> bool:
         return self.model_id == STAND_IN
 
