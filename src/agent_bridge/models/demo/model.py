@@ -6,11 +6,13 @@ import asyncio
 import json
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from agent_bridge.events import Emit, Token
 from agent_bridge.messages import Message, ModelRequest, Reply, ToolCall, Usage, text_of
-from agent_bridge.models.demo.choosing import Wanted
-from agent_bridge.models.demo.deciding import decide
+
+if TYPE_CHECKING:
+    from agent_bridge.models.demo.choosing import Wanted
 
 _CALL_ID = re.compile(r"call_(\d+)")
 _WORD = re.compile(r"\s*\S+")
@@ -24,6 +26,8 @@ class DemoModel:
     """
 
     async def complete(self, request: ModelRequest, emit: Emit) -> Reply:
+        from agent_bridge.models.demo.deciding import decide  # its many patterns would slow down every start
+
         decided = decide(request.messages, request.tools.tools)
         read = sum(_words(text_of(message.get("content"))) for message in request.messages)
         if isinstance(decided, str):
