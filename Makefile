@@ -19,14 +19,13 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 NPM_INSTALL := --no-package-lock --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 QUESTION := what is 17*23, and what time is it in Tokyo?
 
-# What a developer's shell may say about Python, pip, models or the bridge does not reach the demo and the tests.
+# What a developer's shell says about Python, pip, Node or the bridge reaches neither the demo nor the tests.
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE PYTHONSTARTUP PYTHONWARNINGS VIRTUAL_ENV
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV NODE_OPTIONS
-unexport $(filter AGENT_BRIDGE_% LLMCHAT_% LLM_PROVIDER OPENAI_% AZURE_% ANTHROPIC_% AWS_% WATSONX_% OLLAMA_% GEMINI_% \
-	GOOGLE_% GROQ_% MISTRAL_% LITELLM_% FASTMCP_% MCP_%,$(.VARIABLES))
+unexport $(filter AGENT_BRIDGE_% LLMCHAT_% LLM_% CACHE_TYPE REDIS_URL,$(.VARIABLES))
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 demo: $(RUNTIME) ## ask the agent a question that needs two tools; no key, no network
 	@echo 'No key is needed: demo/rules answers, a small deterministic stand-in for a model that really calls the tools.'
