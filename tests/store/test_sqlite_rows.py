@@ -16,6 +16,7 @@ from agent_bridge.config.schema import Limits, Upstream
 from agent_bridge.events import Token
 from agent_bridge.records import Run, Session
 from agent_bridge.store import open_store
+from agent_bridge.store.checkpoint import REMEMBERED_RUNS
 from agent_bridge.store.sqlite import store as sqlite_store
 from agent_bridge.tools import JsonObject
 from support.store_samples import Clock, a_full_run, a_full_session, a_step, a_turn, begun, recorded
@@ -73,7 +74,7 @@ async def test_of_a_run_that_this_process_did_not_save_last_every_step_is_writte
 async def test_steps_are_written_right_however_many_runs_are_at_work(path: Path) -> None:
     async with open_store(f"sqlite:///{path}", TTLS) as store:
         runs: list[Run] = []
-        for _ in range(3 + sqlite_store.REMEMBERED_RUNS):
+        for _ in range(3 + REMEMBERED_RUNS):
             session = a_full_session()
             await store.add_session(session)
             run = (await begun(store, session)).with_step(a_step("one"))

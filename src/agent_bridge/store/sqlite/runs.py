@@ -2,73 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from sqlite3 import Connection, Row
 
 from agent_bridge.events import Recorded
-from agent_bridge.records import Run, Step
-from agent_bridge.store.codec import (
-    StoredRun,
-    events_from_json,
-    events_to_json,
-    result_from_json,
-    result_to_json,
-    run_body,
-    step_to_json,
-)
+from agent_bridge.records import Run
+from agent_bridge.store.checkpoint import Checkpoint, Chunk, events_of
+from agent_bridge.store.codec import StoredRun, result_from_json
+from agent_bridge.store.lifetime import Lifetime
 from agent_bridge.store.protocol import LeaseLost
-from agent_bridge.store.sqlite.lifetime import Lifetime
 from agent_bridge.tools import JsonObject
 
 _STORED = tuple(field.name for field in fields(StoredRun))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """What a save writes, worded when it was asked for, so that nothing that happens later can change it."""
-
-    run: Run
-    body: str
-    steps: Sequence[tuple[int, str]]
-    has_surplus: bool
-    """Whether more steps than the run has may be stored."""
-    events: Chunk | None
-    results: Sequence[tuple[str, str]] = ()
-
-    @staticmethod
-    def of(
-        run: Run, events: Sequence[Recorded], results: Mapping[str, JsonObject], *, stored: Sequence[Step] | None
-    ) -> Checkpoint:
-        """`stored` are the steps that were last written, if that is known; the same objects are not written again."""
-        known = dict(enumerate(stored or ()))
-        return Checkpoint(
-            run=run,
-            body=run_body(run),
-            steps=[(n, step_to_json(step)) for n, step in enumerate(run.steps) if known.get(n) is not step],
-            has_surplus=stored is None or len(stored) > len(run.steps),
-            events=Chunk.of(events),
-            results=[(call_id, result_to_json(result)) for call_id, result in results.items()],
-        )
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     run: Run
     expires_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Consecutive events, as one row."""
-
-    first_seq: int
-    last_seq: int
-    body: str
-
-    @staticmethod
-    def of(events: Sequence[Recorded]) -> Chunk | None:
-        return Chunk(events[0].seq, events[-1].seq, events_to_json(events)) if events else None
 
 
 def add(db: Connection, stored: StoredRun, steps: Sequence[str], life: Lifetime) -> None:
@@ -195,19 +147,12 @@ def orphans(db: Connection, now: float) -> list[Run]:
 
 
 def events_after(db: Connection, run_id: str, after: int, now: float, *, limit: int) -> list[Recorded]:
-    """In order, each once: what was written again after a write that nobody waited for is skipped."""
     rows = db.execute(
         "SELECT events.body FROM events JOIN runs USING (run_id)"
         " WHERE run_id = ? AND last_seq > ? AND expires_at > ? ORDER BY last_seq, events.rowid",
         (run_id, after, now),
     )
-    found: list[Recorded] = []
-    for row in rows:
-        newest = found[-1].seq if found else after
-        found.extend(event for event in events_from_json(row["body"]) if event.seq > newest)
-        if len(found) >= limit:
-            break
-    return found[:limit]
+    return events_of((row["body"] for row in rows), after=after, limit=limit)
 
 
 def result(db: Connection, run_id: str, call_id: str, now: float) -> JsonObject | None:

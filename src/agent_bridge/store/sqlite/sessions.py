@@ -8,7 +8,7 @@ from sqlite3 import Connection
 from agent_bridge.messages import Turn
 from agent_bridge.records import Run, Session
 from agent_bridge.store.codec import session_from_json, turn_from_json
-from agent_bridge.store.sqlite.lifetime import Lifetime
+from agent_bridge.store.lifetime import Lifetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,17 +13,13 @@ from agent_bridge.config import Settings
 from agent_bridge.errors import SessionNotFound
 from agent_bridge.events import Recorded
 from agent_bridge.messages import Turn, newest_turns
-from agent_bridge.records import Run, Session, Step
-from agent_bridge.store.codec import (
-    StoredRun,
-    session_to_json,
-    step_to_json,
-    turn_to_json,
-)
+from agent_bridge.records import Run, Session
+from agent_bridge.store.checkpoint import Checkpoints, Chunk
+from agent_bridge.store.codec import StoredRun, session_to_json, step_to_json, turn_to_json
+from agent_bridge.store.lifetime import Lifetime
 from agent_bridge.store.protocol import Store, TurnTaken
 from agent_bridge.store.sqlite import runs, sessions
-from agent_bridge.store.sqlite.lifetime import Lifetime
-from agent_bridge.store.sqlite.runs import Checkpoint, Chunk, Found
+from agent_bridge.store.sqlite.runs import Found
 from agent_bridge.store.sqlite.thread import DatabaseThread
 from agent_bridge.tools import JsonObject
 
@@ -32,8 +28,6 @@ BUSY_TIMEOUT_S = 5.0
 CANCEL_POLL_S = 0.5
 CHANGE_POLL_S = 0.1
 """How often it is looked whether another process left word, or went on with a run."""
-REMEMBERED_RUNS = 1000
-"""Of how many runs at work it is known which steps are stored; of any other, all its steps are written again."""
 SWEPT_AT_ONCE = 200
 """How many records one transaction of `sweep` deletes at most, so that others get their turn in between."""
 
@@ -62,7 +56,7 @@ class SqliteStore(Store):
         self._thread = thread
         self._settings = settings
         self._now = now
-        self._stored_steps: dict[str, tuple[Step, ...]] = {}
+        self._checkpoints = Checkpoints()
 
     async def add_session(self, session: Session) -> None:
         life, body = self._life(), session_to_json(session)
@@ -125,13 +119,13 @@ class SqliteStore(Store):
         self, run: Run, events: Sequence[Recorded] = (), *, results: Mapping[str, JsonObject] | None = None
     ) -> None:
         life = self._life()
-        point = self._checkpoint(run, events, results or {})
+        point = self._checkpoints.of(run, events, results or {})
         await self._thread.write(lambda db: runs.save(db, point, life))
-        self._remember_steps(run)
+        self._checkpoints.stored(run)
 
     async def finish(self, run: Run, turn: Turn, events: Sequence[Recorded]) -> None:
         life = self._life()
-        point = self._checkpoint(run, events, {})
+        point = self._checkpoints.of(run, events, {})
         messages = turn_to_json(turn)
         spoken = sum(1 for message in turn if message["role"] in ("user", "assistant"))
 
@@ -217,15 +211,6 @@ class SqliteStore(Store):
 
     def _life(self, *, lease_s: float = 0) -> Lifetime:
         return Lifetime.of(self._settings, self._now(), lease_s=lease_s)
-
-    def _checkpoint(self, run: Run, events: Sequence[Recorded], results: Mapping[str, JsonObject]) -> Checkpoint:
-        """Until the write has succeeded, which steps are stored counts as unknown."""
-        return Checkpoint.of(run, events, results, stored=self._stored_steps.pop(run.run_id, None))
-
-    def _remember_steps(self, run: Run) -> None:
-        self._stored_steps[run.run_id] = run.steps
-        if len(self._stored_steps) > REMEMBERED_RUNS:
-            del self._stored_steps[next(iter(self._stored_steps))]
 
     async def _used(self, found: Found | None, life: Lifetime) -> Run | None:
         if found is None:

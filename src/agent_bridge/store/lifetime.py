@@ -30,5 +30,10 @@ class Lifetime:
             history_until=lease_until + settings.history_ttl_s,
         )
 
+    @property
+    def extended_below(self) -> float:
+        """What expires before this is worth extending."""
+        return self.until - TOLERANCE * (self.until - self.now)
+
     def is_worth_writing(self, expires_at: float) -> bool:
-        return self.until - expires_at > TOLERANCE * (self.until - self.now)
+        return expires_at < self.extended_below
