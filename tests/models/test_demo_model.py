@@ -571,7 +571,7 @@ async def test_no_message_holds_everybody_up(builtins: ToolDefinitions, piece: s
 
 
 def test_it_says_what_it_is_and_needs_no_litellm() -> None:
-    program = "import sys; from agent_bridge.models.demo.model import DemoModel; print('litellm' in sys.modules)"
+    program = "import sys; from agent_bridge.models.demo import deciding; print('litellm' in sys.modules)"
 
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True).stdout
 
