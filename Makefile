@@ -27,7 +27,7 @@ unexport $(filter AGENT_BRIDGE_% LLMCHAT_% LLM_% CACHE_TYPE REDIS_URL,$(.VARIABL
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
-demo: $(RUNTIME) ## ask the agent a question that needs two tools; no key, no network
+demo: $(RUNTIME) ## ask the agent a question that needs two tools; no key is needed
 	@echo 'No key is needed: demo/rules answers, a small deterministic stand-in for a model that really calls the tools.'
 	@echo 'With a key in the environment, use a real one:  $(BIN)/agent-bridge ask --model openai/gpt-4o-mini "..."'
 	@echo
