@@ -38,10 +38,17 @@ def turn_of(run: Run) -> Turn:
     for step in run.steps:
         turn.append(step.reply)
         turn.extend(
-            {"role": "tool", "tool_call_id": call.model_call_id, "content": call.content}
+            {"role": "tool", "tool_call_id": call.model_call_id, "content": _as_read(call)}
             for call in step.calls.values()
         )
     return turn
+
+
+def _as_read(call: Call) -> Content:
+    """A tool message has no field that says that it failed, so its words do."""
+    if call.status == "error" and isinstance(call.content, str) and not call.content.startswith("Error"):
+        return f"Error: {call.content}"
+    return call.content
 
 
 def with_call(run: Run, call: Call) -> Run:

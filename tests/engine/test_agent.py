@@ -129,6 +129,8 @@ async def test_a_tool_that_fails_does_not_fail_its_neighbours_and_the_model_read
         ("echo", "ok", "echo a"),
     ]
     assert [event.error for event in journal.events if isinstance(event, ToolFailed)] == ["disk full"]
+    read = [message["content"] for message in turn_of(agent.run) if message["role"] == "tool"]
+    assert read == ["Error: disk full", "echo a"]
 
 
 async def test_an_unknown_tool_and_malformed_arguments_are_told_to_the_model_which_may_try_again() -> None:
@@ -177,7 +179,8 @@ async def test_the_reply_is_written_down_before_its_tools_start_and_each_result_
     await agent.answer()
 
     assert seen == [["running"]]
-    assert [[call.status for call in run.calls] for run in journal.saved] == [["running"], ["ok"]]
+    saved = [([call.status for call in run.calls], run.steps[0].whole) for run in journal.saved]
+    assert saved == [(["running"], False), (["ok"], False), (["ok"], True)]
     assert list(journal.results) == [agent.run.calls[0].call_id]
 
 
