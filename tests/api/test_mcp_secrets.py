@@ -16,6 +16,7 @@ from agent_bridge.api.mcp import environment
 from agent_bridge.bridge import Bridge
 from agent_bridge.config import Settings
 from agent_bridge.config.schema import Auth, StaticToken
+from agent_bridge.tools import JsonObject
 from support.mcp_entries import ERAS, IN_PROCESS, Entry, Era, door, listening
 from support.scripts import HIDDEN, obedient_bridge, script
 
@@ -43,9 +44,9 @@ async def test_a_secret_given_to_the_door_is_in_no_result_notification_resource_
     ):
         async with Client(address, mode=era, auth=f"token-{CANARY}", message_handler=hear) as client:
             connected = await client.call_tool_mcp("connect", {"server": address_of_a_server})
-            session_id = (connected.structured_content or {})["session_id"]
+            session_id = cast(JsonObject, connected.structured_content)["session_id"]
             run = await client.call_tool_mcp("chat", {"message": "hello", "session_id": session_id})
-            run_id = (run.structured_content or {})["run_id"]
+            run_id = cast(JsonObject, run.structured_content)["run_id"]
             seen += [connected, run, await client.call_tool_mcp("status", {"run_id": run_id})]
             for wrong in ({"auth_token": CANARY}, {"url": [CANARY]}, {"url": CANARY}, {"url": "x", "token": CANARY}):
                 seen.append(await client.call_tool_mcp("connect", {"server": wrong, "temperature": CANARY}))

@@ -90,7 +90,7 @@ async def test_words_say_what_the_fields_say(entry: Entry) -> None:
     for invocation in fields(run)["tool_invocations"]:
         assert all(str(invocation[value]) in words(run) for value in ("call_id", "tool", "status", "preview"))
     assert words(run).startswith("Sunny.")
-    assert "20 tokens in, 10 out, $0.002000" in words(run)
+    assert "20 tokens in, 10 out, $0.002, last_seq" in words(run)
     assert words(servers).splitlines()[1] == (
         "- assistant (assistant): Answers. [ready, 7 tools of local, model scripted/one]"
     )

@@ -26,6 +26,8 @@ _LONG_EVENT = 2_000
 _MANY_TOOLS = 80
 _MANY_CALLS = 20
 _MANY_NOTICES = 8
+_MANY_ARGUMENTS = 6
+_LONG_ARGUMENT = 100
 _LONG_TEXT = 300
 
 T = TypeVar("T")
@@ -62,8 +64,8 @@ def shorter_runs(run: RunView) -> Iterable[RunView]:
     small = replace(
         cut,
         tools=run.tools[:_MANY_TOOLS],
-        tool_invocations=[replace(call, arguments=_cut_object(call.arguments)) for call in _newest(run)],
-        pending=[replace(one, arguments=_cut_object(one.arguments)) for one in run.pending[:_MANY_NOTICES]],
+        tool_invocations=[replace(call, arguments=_brief(call.arguments)) for call in _newest(run)],
+        pending=[replace(one, arguments=_brief(one.arguments)) for one in run.pending[:_MANY_NOTICES]],
         warnings=[*(replace(one, message=_cut(one.message)) for one in run.warnings[:_MANY_NOTICES]), _notice(run)],
         error=replace(run.error, message=_cut(run.error.message)) if run.error else None,
     )
@@ -90,6 +92,16 @@ def events_that_fit(events: Sequence[Recorded]) -> list[JsonObject]:
             break
         bodies.append(body)
     return bodies
+
+
+def _brief(arguments: JsonObject) -> JsonObject:
+    """The first of them; one that is long becomes the beginning of its JSON."""
+    first = list(arguments.items())[:_MANY_ARGUMENTS]
+    texts = {name: json.dumps(value, ensure_ascii=False) for name, value in first}
+    return {
+        name: value if len(texts[name]) <= _LONG_ARGUMENT else _cut(texts[name], _LONG_ARGUMENT)
+        for name, value in first
+    }
 
 
 def _newest(run: RunView) -> Sequence[InvocationView]:

@@ -1,8 +1,8 @@
-"""JSON Schemas of the tools, as short as hosts like them: no references and no titles."""
+"""JSON Schemas of the tools, as short as hosts like them: no references, no titles. Made once; nobody changes them."""
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import cast
 
 from pydantic import BaseModel, TypeAdapter
@@ -13,6 +13,7 @@ from agent_bridge.views import ErrorView
 _NULL = {"type": "null"}
 
 
+@cache
 def of_arguments(model: type[BaseModel]) -> JsonObject:
     """What may be left out has a type of its own and not the choice of null."""
     schema = _plain(model.model_json_schema(), {}, without_null=True)
@@ -20,6 +21,7 @@ def of_arguments(model: type[BaseModel]) -> JsonObject:
     return schema
 
 
+@cache
 def of_result(*views: type) -> JsonObject:
     """The schema of results that are one of these views, or `{"error": …}`.
 

@@ -104,7 +104,7 @@ def _invocation(call: InvocationView) -> str:
 def _usage(usage: UsageView) -> str:
     if usage.input_tokens is None and usage.output_tokens is None:
         return "tokens unknown"
-    cost = "" if usage.cost_usd is None else f", ${usage.cost_usd:.6f}"
+    cost = "" if usage.cost_usd is None else f", ${usage.cost_usd:.6f}".rstrip("0").rstrip(".")
     counted = {"cached": usage.cached_tokens, "reasoning": usage.reasoning_tokens}
     more = "".join(f", {count} {name}" for name, count in counted.items() if count)
     return f"{usage.input_tokens or 0} tokens in, {usage.output_tokens or 0} out{more}{cost}"
