@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import pytest
 from fastmcp import FastMCP
+from mcp_types import ElicitRequest, ElicitRequestFormParams, InputRequiredResult
 
 from agent_bridge.config.schema import Upstream
 from agent_bridge.messages import ToolResult
@@ -327,15 +328,91 @@ async def test_a_server_that_a_caller_named_by_its_address_is_reached() -> None:
     assert again.definitions is tools.definitions
 
 
+@pytest.mark.parametrize(("status", "body"), [(404, b"gone"), (400, b"Bad Request: No valid session ID provided")])
+async def test_a_session_that_the_server_has_forgotten_is_begun_anew(status: int, body: bytes) -> None:
+    server = Remote()
+    gate = Gate(app_of(server.server(), "legacy"))
+    async with serving(gate) as port, upstreams({"remote": config_of("legacy", port)}) as pool:
+        tools = await pool.open(["remote"], filter=EVERYTHING)
+        gate.answer_once(with_status(status, body))
+        result = await call(tools, "add", a=1, b=1)
+    assert (result.content, server.calls) == ("2", ["add"])
+
+
+@ways
+async def test_an_error_without_a_word_of_mcp_is_told_with_its_status(way: Way) -> None:
+    gate = Gate(app_of(Remote().server(), way))
+    async with serving(gate) as port, upstreams({"remote": config_of(way, port)}) as pool:
+        tools = await pool.open(["remote"], filter=EVERYTHING)
+        gate.answer_once(with_status(502, b"<html>bad gateway</html>", b"text/html"))
+        result = await call(tools, "add", a=1, b=1)
+        after = await call(tools, "add", a=1, b=1)
+    assert (result.is_error, result.content) == (True, "The MCP server failed: HTTP 502.")
+    assert after.content == "2"
+
+
+async def test_a_tool_that_asks_for_a_persons_answer_is_an_error() -> None:
+    server: FastMCP[Any] = FastMCP("asking")
+
+    @server.tool
+    async def ask() -> InputRequiredResult:  # pyright: ignore[reportUnusedFunction] the server calls it
+        """Asks."""
+        form: dict[str, Any] = {"type": "object", "properties": {"ok": {"type": "boolean"}}}
+        question = ElicitRequest(params=ElicitRequestFormParams(message="Really?", requested_schema=form))
+        return InputRequiredResult(input_requests={"ok": question}, request_state="x")
+
+    async with serving(app_of(server, "modern")) as port, upstreams({"remote": config_of("modern", port)}) as pool:
+        tools = await pool.open(["remote"], filter=EVERYTHING)
+        result = await call(tools, "ask")
+    assert (result.is_error, result.content) == (
+        True,
+        "The tool asks for something that only a person can give, which is not possible here.",
+    )
+
+
+async def test_a_stream_that_does_not_begin_as_it_should_is_not_a_server() -> None:
+    for event in (b"event: hello\ndata: x\n\n", b"event: endpoint\ndata: https://elsewhere.example/\n\n", b""):
+        app = with_status(200, event, b"text/event-stream")
+        async with serving(app) as port, upstreams({"remote": config_of("sse", port)}) as pool:
+            (notice,) = (await pool.open(["remote"], filter=EVERYTHING)).notices
+        assert notice.code == "upstream_unavailable"
+
+
+async def test_a_redirect_on_the_same_server_is_followed() -> None:
+    app = app_of(Remote().server(), "sse")
+
+    async def moved(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("path") == "/old/sse":
+            await send({"type": "http.response.start", "status": 307, "headers": [(b"location", b"/sse")]})
+            await send({"type": "http.response.body"})
+        else:
+            await app(scope, receive, send)
+
+    async with serving(moved) as port:
+        config = Upstream(url=f"http://127.0.0.1:{port}/old/sse")
+        async with upstreams({"remote": config}) as pool:
+            tools = await pool.open(["remote"], filter=EVERYTHING)
+            assert (await call(tools, "add", a=1, b=1)).content == "2"
+
+
 class Gate:
     """An application behind a door that can be closed."""
 
     def __init__(self, app: App) -> None:
         self.closed = False
         self._app = app
+        self._once: App | None = None
+
+    def answer_once(self, app: App) -> None:
+        """The next message is answered by another application."""
+        self._once = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = with_status(401) if self.closed and scope["type"] == "http" else self._app
+        app = self._app
+        if self.closed and scope["type"] == "http":
+            app = with_status(401)
+        elif self._once and scope.get("method") == "POST":
+            app, self._once = self._once, None
         await app(scope, receive, send)
 
 

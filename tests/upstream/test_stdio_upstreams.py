@@ -205,3 +205,16 @@ async def test_the_older_way_can_be_asked_for(tmp_path: Path) -> None:
     async with upstreams({"old": old_server(ledger=ledger, protocol="legacy")}) as pool:
         await pool.open(["old"], filter=EVERYTHING)
     assert lines_of(ledger)[1:] == ["initialize", "notifications/initialized", "tools/list"]
+
+
+async def test_a_list_in_pages_is_read_to_its_end_once() -> None:
+    async with upstreams({"old": old_server("--paged", "--tools", "echo,write,slow")}) as pool:
+        tools = await pool.open(["old"], filter=EVERYTHING)
+    assert list(tools.definitions.by_name) == ["echo", "slow", "write"]
+
+
+async def test_a_server_without_tools_is_connected_all_the_same() -> None:
+    async with upstreams({"old": old_server("--toolless")}) as pool:
+        tools = await pool.open(["old"], filter=EVERYTHING)
+        assert pool.state(["old"]) == ("ready", 0)
+    assert (tools.notices, tools.definitions.tools) == ((), ())

@@ -24,6 +24,7 @@ FAREWELL_S = 1.0
 MAX_EVENT_BYTES = 64 * 2**20
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _SESSION_HEADER = "mcp-session-id"
+_CUT = "its answer broke off"
 
 
 class ContainedClient(httpx2.AsyncClient):
@@ -56,8 +57,10 @@ class ContainedClient(httpx2.AsyncClient):
             return _answer(request, WireError.UNSENT, why(error))
         except httpx2.TransportError as error:
             return _answer(request, WireError.CUT, why(error))
-        if response.is_error and (answer := await _explained(request, response)) is not None:
-            return answer
+        if response.is_error:
+            return await _explained(request, response)
+        if _is_json(response):
+            return response if await _body(response) is not None else _answer(request, WireError.CUT, _CUT)
         if isinstance(response.stream, httpx2.AsyncByteStream):
             response.stream = _UntilCut(response.stream)
         return response
@@ -69,26 +72,31 @@ def _trusted() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-async def _explained(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response | None:
-    """What an error status means to a session; `None` where the body says it in MCP's own words."""
+async def _explained(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+    """What an error status means to a session; the response itself where its body says it in MCP's own words."""
     status = response.status_code
     if status in _REFUSED:
         await response.aclose()
         return _answer(request, WireError.REFUSED, f"it refused the credentials, HTTP {status}", data=status)
-    is_json = response.headers.get("content-type", "").lower().startswith("application/json")
-    body = await _body(response)
+    body = await _body(response) or b""
     if _SESSION_HEADER in request.headers and (status == HTTPStatus.NOT_FOUND or _blames_session(status, body)):
         return _answer(request, WireError.SESSION_GONE, "it no longer knows the session")
-    if is_json and b'"error"' in body:
-        return None
+    if _is_json(response) and b'"error"' in body:
+        return response
     return _answer(request, WireError.FAILED, f"HTTP {status}")
 
 
-async def _body(response: httpx2.Response) -> bytes:
+def _is_json(response: httpx2.Response) -> bool:
+    return response.headers.get("content-type", "").lower().startswith("application/json")
+
+
+async def _body(response: httpx2.Response) -> bytes | None:
+    """The whole body; `None` where it breaks off."""
     try:
         return await response.aread()
     except httpx2.TransportError:
-        return b""
+        await response.aclose()
+        return None
 
 
 def _blames_session(status: int, body: bytes) -> bool:

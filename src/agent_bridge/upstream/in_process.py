@@ -1,7 +1,7 @@
 """The servers that ship with the bridge, called directly.
 
-Measured against a client and a server that talk through memory: a third of the time for a call, and 170 ms less before
-the first one. The price is that such a server cannot report progress.
+Measured against a client and a server that talk through memory: 0.2 ms for a call instead of 0.55, and 100 ms less
+before the first one. The price is that such a server has no lifespan and cannot report progress.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from agent_bridge.tools import JsonObject
 from agent_bridge.upstream import advice
 from agent_bridge.upstream.content import failure, tool_result
 from agent_bridge.upstream.link import NotOpened, Opened, Outcome, Patience, Progress, RemoteTool
-from agent_bridge.upstream.session import dumped, remote_tool
+from agent_bridge.upstream.session_link import dumped, remote_tool
 from agent_bridge.upstream.target import Builtin
 
 

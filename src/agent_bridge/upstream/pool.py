@@ -12,37 +12,21 @@ from typing import Self
 from weakref import WeakSet
 
 from agent_bridge.config.schema import ToolFilter, Upstream
-from agent_bridge.errors import BridgeError, UpstreamUnavailable
+from agent_bridge.errors import UpstreamUnavailable
 from agent_bridge.records import Notice
 from agent_bridge.tools import ToolDefinitions
 from agent_bridge.upstream import advice
 from agent_bridge.upstream.connection import Connection
 from agent_bridge.upstream.dialling import Dialler
-from agent_bridge.upstream.filters import selected
-from agent_bridge.upstream.link import Lost, RemoteTool
-from agent_bridge.upstream.names import final_names
+from agent_bridge.upstream.report import UpstreamReport, notice_of, report_of
 from agent_bridge.upstream.target import Surroundings, transport_of
-from agent_bridge.upstream.toolset import Route, Toolset, assemble
+from agent_bridge.upstream.toolset import Route, Toolset, assemble, selection
 from agent_bridge.views import ServerState
 
 MAX_CALLERS_UPSTREAMS = 32
 """How many upstreams that callers named by address stay connected; the one used longest ago is closed for a new one."""
 _MAX_KNOWN_TOOLSETS = 256
 _NO_EXTRA: Mapping[str, Upstream] = {}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamReport:
-    """What `check` found."""
-
-    name: str
-    transport: str
-    """`builtin`, `stdio`, `http` or `sse`."""
-    tool_count: int | None = None
-    protocol_version: str | None = None
-    """The revision of MCP that is spoken; `None` in process, where none is needed."""
-    latency_ms: int | None = None
-    problem: Notice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +65,7 @@ class Upstreams:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for connection in self._all:
+        for connection in list(self._all):
             connection.close()
         await self._tasks.__aexit__(exc_type, exc, traceback)
 
@@ -102,7 +86,7 @@ class Upstreams:
         if missing:
             await asyncio.gather(*(connection.settle() for connection in missing))
         known = self._put_together(chosen, filter, tuple(narrow))
-        notices = [_notice(connection) for connection in chosen.values() if connection.link is None]
+        notices = [notice_of(connection) for connection in chosen.values() if connection.link is None]
         unknown = [name for name in names if name not in chosen]
         notices += [Notice(code=UpstreamUnavailable.code, message=advice.unknown_upstream(name)) for name in unknown]
         return Toolset(definitions=known.definitions, notices=tuple(notices), _routes=known.routes)
@@ -122,20 +106,7 @@ class Upstreams:
         if upstream is None:
             message = advice.unknown_upstream(name)
             return UpstreamReport(name=name, transport="", problem=Notice(code="upstream_unavailable", message=message))
-        connection = self._configured(name, upstream)
-        started = self._clock()
-        await _reached(connection)
-        latency_ms = round((self._clock() - started) * 1000)
-        transport = transport_of(upstream)
-        if (link := connection.link) is None:
-            return UpstreamReport(name=name, transport=transport, problem=_notice(connection))
-        return UpstreamReport(
-            name=name,
-            transport=transport,
-            tool_count=len(connection.tools or ()),
-            protocol_version=link.protocol_version,
-            latency_ms=latency_ms,
-        )
+        return await report_of(self._configured(name, upstream), transport_of(upstream), self._clock)
 
     def needs_token(self, name: str) -> bool:
         """Whether it is configured with credentials."""
@@ -187,7 +158,7 @@ class Upstreams:
         stamp = tuple((connection.version, connection.link is not None) for connection in chosen.values())
         known = self._known.get(key)
         if known is None or known.stamp != stamp:
-            definitions, routes = assemble(_selection(chosen, filter, narrow))
+            definitions, routes = assemble(selection(chosen, filter, narrow))
             known = self._known[key] = _Known(stamp, definitions, routes)
         self._known.move_to_end(key)
         if len(self._known) > _MAX_KNOWN_TOOLSETS:
@@ -199,37 +170,4 @@ class Upstreams:
         tried = [connection for connection in chosen.values() if connection.tools is not None or connection.failure]
         if len(tried) < len(names):
             return None
-        return len(_selection(chosen, filter or ToolFilter(), (), also_gone=True))
-
-
-def _selection(
-    chosen: Mapping[str, Connection], filter: ToolFilter, narrow: tuple[str, ...], *, also_gone: bool = False
-) -> dict[str, tuple[Connection, str, RemoteTool]]:
-    """The tools that can be called, by name. The names also reckon with those whose upstream is gone for now."""
-    offered = {
-        (upstream, tool.name): (connection, upstream, tool)
-        for upstream, connection in chosen.items()
-        for tool in connection.tools or ()
-    }
-    return {
-        name: offered[remote]
-        for remote, name in final_names(offered).items()
-        if (also_gone or offered[remote][0].link is not None) and selected(remote, name, filter=filter, narrow=narrow)
-    }
-
-
-async def _reached(connection: Connection) -> None:
-    """Connects, or proves that a connection is alive."""
-    if (link := connection.link) is not None:
-        try:
-            async with asyncio.timeout(connection.timeout_s):
-                connection.on_tools(await link.list_tools())
-        except (Lost, TimeoutError):
-            connection.rest()
-    if connection.link is None:
-        await connection.settle(at_once=True)
-
-
-def _notice(connection: Connection) -> Notice:
-    error: BridgeError = connection.failure or UpstreamUnavailable(advice.not_connected(connection.name))
-    return Notice(code=error.code, message=error.message)
+        return len(selection(chosen, filter or ToolFilter(), (), also_gone=True))

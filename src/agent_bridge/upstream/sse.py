@@ -18,9 +18,10 @@ from mcp.shared.message import SessionMessage
 from mcp_types import INTERNAL_ERROR, JSONRPCError, JSONRPCRequest
 from pydantic import ValidationError
 
+from agent_bridge.upstream.greeting import Unanswered, introduce
 from agent_bridge.upstream.http_client import MAX_EVENT_BYTES, ContainedClient, why
 from agent_bridge.upstream.link import Era, Opened, Outcome, Patience, Watcher
-from agent_bridge.upstream.session import Unanswered, introduce, open_session
+from agent_bridge.upstream.session import open_session
 from agent_bridge.upstream.streamable import not_opened
 from agent_bridge.upstream.target import Address
 from agent_bridge.upstream.wire import Wire

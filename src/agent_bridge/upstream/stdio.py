@@ -12,9 +12,10 @@ from mcp.shared.message import SessionMessage
 from agent_bridge.errors import UpstreamUnavailable
 from agent_bridge.upstream import advice
 from agent_bridge.upstream.child import Child, DirectoryMissing, ProgramMissing
+from agent_bridge.upstream.greeting import Unanswered, introduce
 from agent_bridge.upstream.lines import LineTooLong
 from agent_bridge.upstream.link import Era, NotOpened, Opened, Outcome, Patience, Watcher
-from agent_bridge.upstream.session import Unanswered, introduce, open_session
+from agent_bridge.upstream.session import open_session
 from agent_bridge.upstream.target import Program
 from agent_bridge.upstream.wire import Wire
 

@@ -9,9 +9,10 @@ from mcp.client.streamable_http import streamable_http_client
 
 from agent_bridge.errors import UpstreamCredentials, UpstreamUnavailable
 from agent_bridge.upstream import advice
+from agent_bridge.upstream.greeting import Unanswered, introduce
 from agent_bridge.upstream.http_client import MAX_EVENT_BYTES, ContainedClient
 from agent_bridge.upstream.link import Era, NotOpened, Opened, Outcome, Patience, Watcher
-from agent_bridge.upstream.session import Unanswered, introduce, open_session
+from agent_bridge.upstream.session import open_session
 from agent_bridge.upstream.target import Address
 
 

@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agent_bridge.config.schema import ToolFilter
 from agent_bridge.messages import ToolResult
 from agent_bridge.records import Notice
 from agent_bridge.tools import JsonObject, Tool, ToolDefinitions
 from agent_bridge.upstream.arguments import ArgumentRules
 from agent_bridge.upstream.connection import Connection
 from agent_bridge.upstream.content import failure
+from agent_bridge.upstream.filters import selected
 from agent_bridge.upstream.link import Progress, RemoteTool
+from agent_bridge.upstream.names import final_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,22 @@ async def _watched(route: Route, arguments: JsonObject, timeout_s: float, progre
             f"The tool gave no sign of life for {timeout_s:g} s, so the call was cancelled. "
             "Whether it had an effect is unknown."
         )
+
+
+def selection(
+    chosen: Mapping[str, Connection], filter: ToolFilter, narrow: tuple[str, ...], *, also_gone: bool = False
+) -> dict[str, tuple[Connection, str, RemoteTool]]:
+    """The tools that can be called, by name. The names also reckon with those whose upstream is gone for now."""
+    offered = {
+        (upstream, tool.name): (connection, upstream, tool)
+        for upstream, connection in chosen.items()
+        for tool in connection.tools or ()
+    }
+    return {
+        name: offered[remote]
+        for remote, name in final_names(offered).items()
+        if (also_gone or offered[remote][0].link is not None) and selected(remote, name, filter=filter, narrow=narrow)
+    }
 
 
 def assemble(

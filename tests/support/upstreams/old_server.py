@@ -139,7 +139,7 @@ ANSWERS: dict[str, Callable[[Message], Message]] = {
 def call(request: Message) -> None:
     name = request["params"]["name"]
     if name == "refuses":
-        send({"id": request["id"], "error": {"code": -32603, "message": "refused by the server"}})
+        send({"id": request["id"], "error": {"code": -32000, "message": "refused by the server"}})
     else:
         send({"id": request["id"], "result": ANSWERS[name](request)})
 
@@ -153,6 +153,13 @@ def listed() -> list[Message]:
     ]
 
 
+def page(request: Message) -> Message:
+    """One tool a page; after the last it begins again, as servers do that lose count."""
+    number = int(request.get("params", {}).get("cursor", 0))
+    tools = listed()
+    return {"tools": [tools[number]], "nextCursor": str((number + 1) % len(tools))}
+
+
 def answer(request: Message) -> None:
     match request["method"]:
         case "initialize":
@@ -164,7 +171,9 @@ def answer(request: Message) -> None:
                 "serverInfo": server,
             }
             send({"id": request["id"], "result": result})
-        case "tools/list":
+        case "tools/list" if _options.paged:
+            send({"id": request["id"], "result": page(request)})
+        case "tools/list" if not _options.toolless:
             send({"id": request["id"], "result": {"tools": listed()}})
         case "tools/call":
             threading.Thread(target=call, args=(request,), daemon=True).start()
@@ -181,6 +190,8 @@ def main() -> None:
     parser.add_argument("--ledger")
     parser.add_argument("--tools")
     parser.add_argument("--at-discover", choices=["ignore", "crash", "refuse"], default="refuse")
+    parser.add_argument("--paged", action="store_true", help="lists one tool at a time, without end")
+    parser.add_argument("--toolless", action="store_true", help="does not know what tools are")
     parser.add_argument("--deaf", action="store_true", help="ignores SIGTERM and the end of its input")
     parser.parse_args(namespace=_options)
     if _options.deaf:

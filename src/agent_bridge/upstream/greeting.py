@@ -1,0 +1,92 @@
+"""The first words with an MCP server: which era it speaks, and which tools it has."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import mcp_types as types
+from anyio import BrokenResourceError, ClosedResourceError
+from mcp import ClientSession, MCPError
+from mcp_types.version import LATEST_MODERN_VERSION
+from pydantic import ValidationError
+
+from agent_bridge.upstream.link import Era, Opened, Patience
+from agent_bridge.upstream.session import WireError, ends_connection
+from agent_bridge.upstream.session_link import SessionLink
+
+_MAX_REASON = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered:
+    """Why a server could not be greeted. `closed` where the connection ended, `status` where HTTP refused it."""
+
+    reason: str
+    closed: bool = False
+    status: int | None = None
+
+
+async def introduce(session: ClientSession, era: Era, patience: Patience) -> Opened | Unanswered:
+    """Greets the server and asks for its tools."""
+    link = SessionLink(session)
+    try:
+        async with asyncio.timeout_at(patience.until):
+            await _greet(session, era)
+            return Opened(link, await link.tools())
+    except TimeoutError:
+        return Unanswered(reason=f"it did not answer within {patience.seconds:g} s")
+    except MCPError as error:
+        return _unanswered(error)
+    except (ValidationError, RuntimeError):
+        return Unanswered(reason="its answer is not valid MCP")
+    except (BrokenResourceError, ClosedResourceError):
+        return Unanswered(reason="it closed the connection", closed=True)
+
+
+def _unanswered(error: MCPError) -> Unanswered:
+    match error.code:
+        case WireError.REFUSED:
+            return Unanswered(reason=error.message, status=int(error.data))
+        case WireError.UNSENT | WireError.FAILED | WireError.SESSION_GONE:
+            return Unanswered(reason=error.message)
+        case WireError.CUT:
+            return Unanswered(reason="it closed the connection", closed=True)
+        case _ if ends_connection(error):
+            return Unanswered(reason="it closed the connection", closed=True)
+        case _:
+            return Unanswered(reason=f"it answered: {error.message[:_MAX_REASON]}")
+
+
+async def _greet(session: ClientSession, era: Era) -> None:
+    """Finds out which era is spoken, or speaks the one that is given. Raises `MCPError`."""
+    if era == "legacy":
+        await session.initialize()
+    elif era == "auto":
+        await _greet_any(session)
+    else:
+        session.adopt(
+            types.DiscoverResult(
+                supported_versions=[LATEST_MODERN_VERSION],
+                capabilities=types.ServerCapabilities(),
+                result_type="complete",
+                ttl_ms=0,
+                cache_scope="private",
+            )
+        )
+
+
+async def _greet_any(session: ClientSession) -> None:
+    try:
+        await session.discover()
+    except (MCPError, ValidationError, RuntimeError) as answer:
+        if isinstance(answer, MCPError) and answer.code in (WireError.UNSENT, WireError.REFUSED):
+            raise
+        # Whatever else this was, it was not the answer of a server of 2026 that we share a version with.
+        try:
+            await session.initialize()
+        except MCPError as error:
+            if error.code != types.UNSUPPORTED_PROTOCOL_VERSION:
+                raise
+            # It was only slow: by now it has read the first question, and holds us to it.
+            await session.discover()

@@ -1,0 +1,109 @@
+"""A link over an MCP session: what a server offers, and what a call of it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mcp_types as types
+from anyio import BrokenResourceError, ClosedResourceError
+from mcp import ClientSession, MCPError
+from pydantic import ValidationError
+
+from agent_bridge.messages import ToolResult
+from agent_bridge.tools import JsonObject
+from agent_bridge.upstream.content import failure, tool_result
+from agent_bridge.upstream.link import Lost, Progress, RemoteTool
+from agent_bridge.upstream.session import WireError, breaks_off, ends_connection
+
+_MAX_PAGES = 100
+
+
+class SessionLink:
+    """A link over an MCP session."""
+
+    def __init__(self, session: ClientSession) -> None:
+        self._session = session
+
+    @property
+    def protocol_version(self) -> str | None:
+        return self._session.protocol_version
+
+    async def list_tools(self) -> Sequence[RemoteTool]:
+        try:
+            return await self.tools()
+        except (MCPError, ValidationError, RuntimeError, BrokenResourceError, ClosedResourceError):
+            raise Lost("it no longer lists its tools") from None
+
+    async def tools(self) -> Sequence[RemoteTool]:
+        """Raises what the session raises."""
+        tools: dict[str, RemoteTool] = {}
+        cursor: str | None = None
+        for _ in range(_MAX_PAGES):
+            page = await self._page(cursor)
+            for tool in page.tools:
+                tools.setdefault(tool.name, remote_tool(tool))
+            if page.next_cursor is None or page.next_cursor == cursor:
+                break
+            cursor = page.next_cursor
+        return list(tools.values())
+
+    async def _page(self, cursor: str | None) -> types.ListToolsResult:
+        params = types.PaginatedRequestParams(cursor=cursor) if cursor else None
+        try:
+            return await self._session.list_tools(params=params)
+        except MCPError as error:
+            if error.code != types.METHOD_NOT_FOUND:
+                raise
+            # A server may have only resources or prompts.
+            return types.ListToolsResult(tools=[], ttl_ms=0, cache_scope="private")
+
+    async def call(self, tool: str, arguments: JsonObject, tell: Progress) -> ToolResult:
+        async def heard(progress: float, total: float | None, message: str | None) -> None:
+            tell(progress, total, message)
+
+        try:
+            result = await self._session.call_tool(tool, arguments, progress_callback=heard, allow_input_required=True)
+        except MCPError as error:
+            return _answer_of(error)
+        except ValidationError:
+            return failure("The tool gave an answer that is not a valid MCP result.")
+        except (BrokenResourceError, ClosedResourceError):
+            raise Lost("the connection was closed") from None
+        if not isinstance(result, types.CallToolResult):
+            return failure("The tool asks for something that only a person can give, which is not possible here.")
+        return tool_result(dumped(result.content), structured=result.structured_content, is_error=bool(result.is_error))
+
+
+def _answer_of(error: MCPError) -> ToolResult:
+    """The upstream's own error as a result. Raises `Lost` for what the wire reports."""
+    match error.code:
+        case WireError.UNSENT | WireError.SESSION_GONE | WireError.REFUSED:
+            raise Lost(error.message, unsent=True)
+        case WireError.CUT:
+            raise Lost(error.message, link_is_dead=False)
+        case _ if ends_connection(error):
+            raise Lost("the connection was closed")
+        case _ if breaks_off(error):
+            raise Lost("its answer broke off or is not MCP", link_is_dead=False)
+        case WireError.FAILED:
+            return failure(f"The MCP server failed: {error.message}.")
+        case _:
+            return failure(error.message)
+
+
+def remote_tool(tool: types.Tool) -> RemoteTool:
+    hints = tool.annotations or types.ToolAnnotations()
+    schema: JsonObject = {"type": "object", "properties": {}, **tool.input_schema}
+    return RemoteTool(
+        name=tool.name,
+        description=tool.description or tool.title or hints.title or "",
+        schema=schema,
+        read_only=hints.read_only_hint,
+        destructive=hints.destructive_hint,
+        idempotent=hints.idempotent_hint,
+    )
+
+
+def dumped(blocks: Sequence[types.ContentBlock]) -> list[JsonObject]:
+    """Content blocks as the objects that they are on the wire."""
+    return [block.model_dump(mode="json", by_alias=True, exclude_none=True) for block in blocks]
