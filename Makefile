@@ -32,7 +32,7 @@ demo: $(RUNTIME) ## ask the agent a question that needs two tools; no key is nee
 	@echo 'With a key in the environment, use a real one:  $(BIN)/agent-bridge ask --model openai/gpt-4o-mini "..."'
 	@echo
 	@echo '$$ agent-bridge ask "$(QUESTION)"'
-	@$(BIN)/agent-bridge ask --config servers.yaml --store sqlite://:memory: --model demo/rules "$(QUESTION)"
+	@$(BIN)/agent-bridge ask --config servers.yaml --model demo/rules "$(QUESTION)"
 
 test: lint types layers tools ## format, lint, types, layers, and every test with branch coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
