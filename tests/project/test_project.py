@@ -91,9 +91,9 @@ def test_no_file_names_somebodys_machine_or_a_registry() -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
 def test_the_make_commands_that_are_written_about_exist(name: str) -> None:
-    mentioned = set(re.findall(r"make ([a-z]+)\b", " ".join(re.findall(r"`[^`\n]+`|^\$ .*$", read(name), re.M))))
+    mentioned = set(re.findall(r"(?:^|`|\$ )make ([a-z]+)\b", read(name), re.M))
     targets = set(re.findall(r"^([a-z]+):.*## ", read("Makefile"), re.M))
-    assert mentioned - targets == set()
+    assert {"demo", "test"} <= mentioned <= targets
 
 
 def test_every_command_of_the_makefile_has_a_line_of_help() -> None:
