@@ -118,7 +118,7 @@ class Agent:
             await self._call_tools(step)
             if self._waits_for_a_person():
                 return "input_required"
-            self._finish_step()
+            await self._finish_step()
         return limit
 
     @property
@@ -258,11 +258,12 @@ class Agent:
     def _record(self, call: Call) -> None:
         self.run = with_call(self.run, call)
 
-    def _finish_step(self) -> None:
+    async def _finish_step(self) -> None:
+        """Whole and told in one go, so that it is told once, whatever stops the process."""
         step = replace(self.run.steps[-1], whole=True)
         self.run = self.run.with_step(step)
         self._said.clear()
-        self._journal.emit(StepEnd(step=len(self.run.steps), usage=asdict(step.usage)))
+        await self._journal.save(self.run, StepEnd(step=len(self.run.steps), usage=asdict(step.usage)))
 
     def _emit(self, event: Event) -> None:
         match event:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from agent_bridge.app import background
@@ -68,7 +68,9 @@ async def scripted_bridge(
     settings: Settings | None = None,
     servers: Mapping[str, Server] = SERVERS,
     adopt_orphans: bool = False,
+    seen_through: Callable[[Store], Store] = lambda store: store,
 ) -> AsyncGenerator[Bridge]:
+    """`seen_through` stands between the bridge and its store."""
     config = Config(
         upstreams={},
         models={},
@@ -79,7 +81,7 @@ async def scripted_bridge(
         settings=settings or Settings(turn_wait_s=0.1),
     )
     async with AsyncExitStack() as stack:
-        opened: Store = await stack.enter_async_context(open_store(config.store, config.settings))
+        opened = seen_through(await stack.enter_async_context(open_store(config.store, config.settings)))
         upstreams = LocalUpstreams(tools or LocalTools({"idle": idle}))
         models = ScriptedModels(model)
         changes = Changes()

@@ -15,6 +15,7 @@ from itertools import groupby
 from agent_bridge.events import Event, Recorded, Retry, RunStart, StepEnd, Thinking, Token, ToolProgress
 from agent_bridge.messages import ToolResult, Turn
 from agent_bridge.records import Run
+from agent_bridge.runs.patience import Patience
 from agent_bridge.store import Store
 from agent_bridge.tools import JsonObject
 
@@ -30,7 +31,8 @@ _PATIENT = (*_TEXT, ToolProgress)
 class RunJournal:
     """Satisfies `agent.Journal`. `write` must be running for what is emitted to be announced.
 
-    `stored` are the events of earlier legs, oldest first.
+    `stored` are the events of earlier legs, oldest first. While the store is away, what is to be written waits in its
+    order for as long as the patience lasts; then it is given up, and the journal with it.
     """
 
     def __init__(
@@ -38,10 +40,12 @@ class RunJournal:
         run: Run,
         store: Store,
         *,
+        patience: Patience,
         stored: Sequence[Recorded] = (),
         on_announced: Callable[[], None] = lambda: None,
         now: Callable[[], float] = time.time,
     ) -> None:
+        self.patience = patience
         self._run = run
         self._store = store
         self._on_announced = on_announced
@@ -49,13 +53,14 @@ class RunJournal:
         self._seq = stored[-1].seq if stored else 0
         self._earlier = self._seq
         self._step_began = next((old.seq for old in reversed(stored) if isinstance(old.event, _BOUNDARIES)), 0)
-        self._has_loose_text = any(isinstance(old.event, _TEXT) for old in stored[self._step_began :])
+        self._has_loose_text = any(old.seq > self._step_began and isinstance(old.event, _TEXT) for old in stored)
         self._pending: list[Event] = []
         self._tail: deque[Recorded] = deque(maxlen=TAIL)
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._eager = True
         self._lock = asyncio.Lock()
+        self._commits: set[asyncio.Task[None]] = set()
         self._announced = asyncio.Event()
         self.closed = asyncio.Event()
 
@@ -78,7 +83,7 @@ class RunJournal:
         """Stores and announces what was emitted, until it is cancelled."""
         while True:
             await self._wake.wait()
-            await asyncio.shield(self._commit((), lambda events: self._store.append(self._run, events)))
+            await self._commit((), lambda events: self._store.append(self._run, events))
 
     async def save(self, run: Run, *events: Event, result: tuple[str, ToolResult] | None = None) -> Run:
         """The run as it was stored."""
@@ -87,7 +92,7 @@ class RunJournal:
             results = {result[0]: _whole(result[1])} if result else None
             await self._store.save(replace(run, last_seq=self._seq), recorded, results=results)
 
-        await asyncio.shield(self._commit(events, write))
+        await self._commit(events, write)
         return replace(run, last_seq=self._seq)
 
     async def finish(self, run: Run, turn: Turn, last_event: Callable[[Run], Event]) -> Run:
@@ -96,14 +101,14 @@ class RunJournal:
             before = self._numbered(())
             ended = replace(run, last_seq=self._seq + 1)
             recorded = [*before, *self._numbered((last_event(ended),))]
-            await self._store.finish(ended, turn, recorded)
+            await self.patience(lambda: self._store.finish(ended, turn, recorded))
             self._announce(recorded)
         return ended
 
     async def settled(self) -> None:
         """Returns when nothing is being written any more."""
-        async with self._lock:
-            return
+        if self._commits:
+            await asyncio.wait(self._commits)
 
     def close(self) -> None:
         """Lets go of everyone who waits: the leg is over."""
@@ -112,9 +117,17 @@ class RunJournal:
 
     async def _commit(self, more: Sequence[Event], write: Callable[[Sequence[Recorded]], Awaitable[None]]) -> None:
         """Never cancelled half way: an event that has a number is stored, and then announced."""
+        commit = asyncio.create_task(self._committed(more, write))
+        self._commits.add(commit)
+        commit.add_done_callback(self._commits.discard)
+        commit.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.wait([commit])
+        commit.result()
+
+    async def _committed(self, more: Sequence[Event], write: Callable[[Sequence[Recorded]], Awaitable[None]]) -> None:
         async with self._lock:
             recorded = self._numbered(more)
-            await write(recorded)
+            await self.patience(lambda: write(recorded))
             self._announce(recorded)
 
     async def after(self, seq: int, wait_s: float) -> list[Recorded]:

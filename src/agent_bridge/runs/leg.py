@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from dataclasses import asdict, replace
-from typing import Literal
+from typing import Literal, cast
 
 from agent_bridge.agent import Agent, Brief, Leaving
-from agent_bridge.calls import resumable
-from agent_bridge.errors import BridgeError, Internal, NoTools
+from agent_bridge.calls import resumable, told
+from agent_bridge.errors import BridgeError, Internal, NoTools, StoreUnavailable
 from agent_bridge.events import ApprovalRequired, Event, Failed, Final, Token, Warned
 from agent_bridge.records import Approval, Run, Session
 from agent_bridge.runs.endings import Outcome, ended, partial_answer, remembered
 from agent_bridge.runs.equipment import Equip, Equipment
 from agent_bridge.runs.journal import RunJournal
-from agent_bridge.store import Store
+from agent_bridge.store import LeaseLost, Store
 from agent_bridge.views import RunView
 
 log = logging.getLogger(__name__)
@@ -50,8 +51,24 @@ class Leg:
             self._answering.cancel()
 
     async def work(self) -> None:
-        """Ends the run, or raises what kept it from being written down: `LeaseLost`, `StoreUnavailable`."""
+        """Ends the run, or puts its questions. Raises `LeaseLost` where it is another's now; nothing more is written.
+
+        While the store is away it goes on to its next checkpoint, and waits there.
+        """
         began = time.monotonic()
+        try:
+            outcome = await self._answered()
+            run = replace(self.newest, active_s=self.newest.active_s + time.monotonic() - began)
+            if outcome == "input_required":
+                await self._park(run)
+            else:
+                await self._finish(run, outcome)
+        finally:
+            self.journal.patience.end()
+            await self.journal.settled()
+
+    async def _answered(self) -> Outcome | Parked:
+        """Works with the journal being written and the lease being kept beside."""
         writing = asyncio.create_task(self.journal.write())
         leasing = asyncio.create_task(self._keep_lease())
         self._answering = asyncio.create_task(self._outcome())
@@ -62,21 +79,18 @@ class Leg:
             finished, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for failed in finished - {self._answering}:
                 failed.result()
-            outcome = await self._answering
+            return await self._answering
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-            await self.journal.settled()
-        run = replace(self.newest, active_s=self.newest.active_s + time.monotonic() - began)
-        if outcome == "input_required":
-            await self._park(run)
-        else:
-            await self._finish(run, outcome)
+            for task in tasks:
+                _ = task.cancelled() or task.exception()  # more than one may have failed; the first was raised
 
     async def release(self) -> None:
-        """Lets the run be taken over at once."""
-        await self._store.renew(self.newest, lease_s=0)
+        """Lets the run be taken over at once, where the store can be told so."""
+        with contextlib.suppress(LeaseLost, StoreUnavailable):
+            await self._store.renew(self.newest, lease_s=0)
 
     @property
     def newest(self) -> Run:
@@ -85,8 +99,9 @@ class Leg:
 
     async def _keep_lease(self) -> None:
         """Returns when somebody, in whichever process, wants the run cancelled."""
-        while not await self._store.asked_to_cancel(self.run.run_id, wait_s=self._lease_s / 3):
-            await self._store.renew(self.run, lease_s=self._lease_s)
+        patience, run = self.journal.patience, self.run
+        while not await patience(lambda: self._store.asked_to_cancel(run.run_id, wait_s=self._lease_s / 3)):
+            await patience(lambda: self._store.renew(run, lease_s=self._lease_s))
         self.cancel()
 
     async def _outcome(self) -> Outcome | Parked:
@@ -99,16 +114,18 @@ class Leg:
             return "cancelled"
         except BridgeError as error:
             return error
-        except Exception:
+        except Exception as error:
+            if _is_lost(error):
+                raise LeaseLost(self.run.run_id) from error
             log.exception("run %s failed unexpectedly", self.run.run_id)
             return Internal("The bridge failed while working on this. Try again; if it happens again, see its log.")
 
     async def _answer(self) -> Leaving:
         equipment = await self._equip(self._session)
-        run = self._announced(equipment)
+        run = await self._announced(equipment)
         brief = Brief(
             system_prompt=self._session.system_prompt,
-            history=await self._store.history(run.session_id),
+            history=await self.journal.patience(lambda: self._store.history(run.session_id)),
             model=equipment.model,
             tools=equipment.tools,
             approval_reason=equipment.approval_reason,
@@ -117,7 +134,7 @@ class Leg:
         self._agent = Agent(run, brief, self.journal)
         return await self._agent.answer()
 
-    def _announced(self, equipment: Equipment) -> Run:
+    async def _announced(self, equipment: Equipment) -> Run:
         """The run as it starts or goes on, told to whoever follows. Raises `NoTools`."""
         tools = equipment.tools.definitions
         run = replace(
@@ -127,8 +144,11 @@ class Leg:
             warnings=equipment.notices,
         )
         new = [notice for notice in equipment.notices if notice not in self.run.warnings]
+        unknown = [now for now, before in zip(run.calls, self.run.calls, strict=True) if now.status != before.status]
         self.run = run
         self.journal.begin(run, tool_count=len(tools.tools))
+        if unknown:
+            await self.journal.save(run, *map(told, unknown))
         for notice in new:
             self.journal.emit(Warned(code=notice.code, message=notice.message))
         missing = next((notice for notice in equipment.notices if notice.code == NoTools.code), None)
@@ -137,10 +157,14 @@ class Leg:
         return run
 
     async def _park(self, run: Run) -> None:
-        """Puts the questions of the step to whoever may answer. Nothing waits here: an answer begins the next leg."""
-        lease_s = max(approval.expires_at for approval in run.pending) - time.time()
-        await self._store.renew(run, lease_s=lease_s)
+        """Puts the questions of the step to whoever may answer. Nothing waits here: an answer begins the next leg.
+
+        Asked before they are given their time: stopped in between, the run must not seem to be at work all that time.
+        """
         await self.journal.save(replace(run, status="input_required"), *map(_question, run.pending))
+        lease_s = max(approval.expires_at for approval in run.pending) - time.time()
+        with contextlib.suppress(LeaseLost):  # somebody has answered already
+            await self.journal.patience(lambda: self._store.renew(run, lease_s=lease_s))
 
     async def _finish(self, run: Run, outcome: Outcome) -> None:
         said = self._agent.text if self._agent else ""
@@ -150,6 +174,13 @@ class Leg:
             self.journal.emit(Token(content=partial))
         run = replace(run, ended_at=time.time())
         self.run, self._agent = await self.journal.finish(run, remembered(run), last_event), None
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether the lease was lost, perhaps in the midst of several calls."""
+    if isinstance(error, ExceptionGroup):
+        return any(_is_lost(one) for one in cast("ExceptionGroup[Exception]", error).exceptions)
+    return isinstance(error, LeaseLost)
 
 
 def _question(approval: Approval) -> ApprovalRequired:

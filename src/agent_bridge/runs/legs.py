@@ -6,14 +6,16 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
 
-from agent_bridge.errors import StoreUnavailable
 from agent_bridge.records import Run, Session
+from agent_bridge.runs.draining import drain
 from agent_bridge.runs.equipment import Equip
 from agent_bridge.runs.journal import RunJournal
 from agent_bridge.runs.leg import Leg
+from agent_bridge.runs.patience import Patience
 from agent_bridge.store import LeaseLost, Store
 
 log = logging.getLogger(__name__)
@@ -28,13 +30,17 @@ class Executor(Protocol):
 
 
 class Legs:
-    """Executes runs in this process. At its end they are left at their last checkpoints, free for others to take."""
+    """Executes runs in this process.
 
-    def __init__(self, store: Store, equip: Equip, *, lease_s: float, on_change: OnChange) -> None:
+    At its end they have `drain_s` to end too; then they are left at their last checkpoints, free for others to take.
+    """
+
+    def __init__(self, store: Store, equip: Equip, *, lease_s: float, on_change: OnChange, drain_s: float = 0) -> None:
         self._store = store
         self._equip = equip
         self._lease_s = lease_s
         self._on_change = on_change
+        self._drain_s = drain_s
         self._legs: dict[str, Leg] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -44,30 +50,31 @@ class Legs:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await drain(self._tasks, within_s=self._drain_s)
 
     def get(self, run_id: str) -> Leg | None:
         return self._legs.get(run_id)
 
     async def execute(self, run: Run, session: Session) -> None:
-        leg = self._begun(run, session, await self.journal_of(run))
+        leg = await self._begun(run, session)
         task = asyncio.create_task(self._work(leg), name=run.run_id)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def work(self, run: Run, session: Session) -> None:
         """Works on the run until the leg is over. Cancelling this leaves the run to others."""
-        await self._work(self._begun(run, session, await self.journal_of(run)))
+        patience = Patience(f"run {run.run_id}")
+        await self._work(await patience(lambda: self._begun(run, session)))
 
-    async def journal_of(self, run: Run) -> RunJournal:
-        """Goes on where the run's events have ended."""
+    async def journal_of(self, run: Run, *, lasts: bool = False) -> RunJournal:
+        """Goes on where the run's events have ended. `lasts`: it outlives a store that is away."""
         stored = await self._store.events(run.run_id, 0, limit=sys.maxsize) if run.last_seq else []
-        return RunJournal(run, self._store, stored=stored, on_announced=lambda: self._on_change(run))
+        patience = Patience(f"run {run.run_id}", lasts=lasts)
+        on_announced = partial(self._on_change, run)
+        return RunJournal(run, self._store, patience=patience, stored=stored, on_announced=on_announced)
 
-    def _begun(self, run: Run, session: Session, journal: RunJournal) -> Leg:
+    async def _begun(self, run: Run, session: Session) -> Leg:
+        journal = await self.journal_of(run, lasts=True)
         leg = Leg(run, session, store=self._store, equip=self._equip, lease_s=self._lease_s, journal=journal)
         self._legs[run.run_id] = leg
         return leg
@@ -80,8 +87,6 @@ class Legs:
             raise
         except LeaseLost:
             log.warning("run %s was taken over by another process", leg.run.run_id)
-        except StoreUnavailable as error:
-            log.warning("run %s could not be written down: %s", leg.run.run_id, error)
         finally:
             if self._legs.get(leg.run.run_id) is leg:
                 del self._legs[leg.run.run_id]

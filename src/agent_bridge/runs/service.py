@@ -105,6 +105,10 @@ class Runs:
                 return await (await self._legs.journal_of(taken)).finish(run, remembered(run), last_event)
         return run
 
+    def works_on(self, run: Run) -> bool:
+        """Whether a leg of the run is at work in this process."""
+        return self._legs.get(run.run_id) is not None
+
     async def newest(self, run: Run) -> Run:
         """The run as it is now: by its leg, where it is executed here, else by the store."""
         leg = self._legs.get(run.run_id)
@@ -122,12 +126,15 @@ class Runs:
             run = decided(run, approval, answer)
             journal.emit(ApprovalResolved(approval_id=approval.approval_id, decision=answer.decision, by=answer.by))
         if run.pending:
+            run = await journal.save(run)
             lease_s = max(approval.expires_at for approval in run.pending) - time.time()
-            await self._store.renew(run, lease_s=lease_s)
-            return await journal.save(run)
+            with contextlib.suppress(LeaseLost):  # the decision stands, and somebody makes the next one already
+                await self._store.renew(run, lease_s=lease_s)
+            return run
         session = await self._store.session(run.principal, run.session_id)
         if session is None:
-            return await journal.finish(ended(run, "cancelled", ""), [], last_event)
+            gone = replace(ended(run, "cancelled", ""), ended_at=time.time())
+            return await journal.finish(gone, [], last_event)
         run = await journal.save(replace(run, status="running"))
         await self._executor.execute(run, session)
         return run
