@@ -171,6 +171,8 @@ def test_settings_are_the_environment_s_else_the_file_s_else_the_defaults() -> N
         "servers.yaml",
         """
 session_ttl_s: 60
+runs_per_worker: 50
+drain_s: 0
 on_disconnect: detach
 disconnect_grace_s: 5
 host_wait_s: {cursor: 50, claude-code: null}
@@ -192,6 +194,8 @@ host_wait_s: {cursor: 50, claude-code: null}
         turn_lease_s=45,
         turn_wait_s=2.0,
         turn_retry_s=0.5,
+        runs_per_worker=50,
+        drain_s=0,
         on_disconnect="detach",
         disconnect_grace_s=5,
         host_wait_s={"cursor": 50, "claude-code": None},

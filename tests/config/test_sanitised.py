@@ -81,6 +81,7 @@ auth:
         "default_server": "assistant",
         "default_model": "fast",
         "store": "sqlite",
+        "store_fallback": None,
         "auth": {
             "jwt": {"jwks_url": "https://id.example.com/jwks", "issuer": "https://id.example.com"},
             "tokens": {"ci": {"sha256": "[removed]", "scopes": ["read"]}},
@@ -92,6 +93,8 @@ auth:
             "turn_lease_s": 30,
             "turn_wait_s": 2,
             "turn_retry_s": 0.2,
+            "runs_per_worker": 200,
+            "drain_s": 3,
             "on_disconnect": "cancel",
             "disconnect_grace_s": 0,
             "host_wait_s": {},

@@ -69,6 +69,9 @@ servers:
 default_server: assistant
 default_model: null
 store: sqlite
+store_fallback: sqlite
+runs_per_worker: 200
+drain_s: 3
 auth:
   jwt: {jwks_url: "https://id.example.com/jwks", issuer: "https://id.example.com", audience: agent-bridge}
   tokens: {ci: {sha256: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", scopes: [chat]}}

@@ -82,6 +82,8 @@ def chosen_settings(file: File, variables: Variables, *, on_redis: bool) -> Sett
         turn_lease_s=variables.number("LLMCHAT_SESSION_LOCK_TTL") or 30,
         turn_retry_s=pause_s or 0.2,
         turn_wait_s=(10 if retries is None else retries) * (0.2 if pause_s is None else pause_s),
+        runs_per_worker=file.runs_per_worker,
+        drain_s=file.drain_s,
         on_disconnect=file.on_disconnect,
         disconnect_grace_s=file.disconnect_grace_s,
         host_wait_s=file.host_wait_s,

@@ -62,6 +62,7 @@ def _assemble(file: File, path: Path | None, variables: Variables, store_flag: s
         default_server=file.default_server or _first_active(servers),
         default_model=default,
         store=store,
+        store_fallback=file.store_fallback,
         auth=file.auth,
         settings=chosen_settings(file, variables, on_redis=_filled(store, environ).startswith("redis")),
         environ=environ,

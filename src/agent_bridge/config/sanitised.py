@@ -20,6 +20,7 @@ def sanitised(config: Config) -> JsonObject:
         "default_server": config.default_server,
         "default_model": config.default_model,
         "store": clean_url(config.store),
+        "store_fallback": config.store_fallback,
         "auth": _auth(config.auth),
         "settings": asdict(config.settings),
     }

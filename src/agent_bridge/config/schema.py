@@ -318,6 +318,12 @@ class File(Closed):
     """The model of servers that name none; without it, what the environment offers, else the first of `models`."""
     store: Annotated[str, Field(pattern=STORE, repr=False)] = "sqlite"
     """Where sessions and runs are kept: `sqlite`, `sqlite:///path`, `sqlite://:memory:`."""
+    store_fallback: Literal["sqlite"] | None = None
+    """Used instead where Redis cannot be reached when the bridge starts; without it, the bridge does not start."""
+    runs_per_worker: Count = 200
+    """How many runs one process works on at a time, where they are shared out over Redis."""
+    drain_s: SecondsOrZero = 3
+    """How long the runs at work may go on once a server or worker is told to end; then they are handed back."""
     auth: Auth = Auth()
     """Who may use the HTTP doors; stdio and an open loopback need nothing here."""
     session_ttl_s: Seconds | None = None

@@ -31,6 +31,10 @@ class Settings:
     """How long a second chat of a session waits for the first (`…_LOCK_RETRIES` times `…_LOCK_WAIT`)."""
     turn_retry_s: float = 0.2
     """How often it is looked whether the turn came free in another process (`…_LOCK_WAIT`)."""
+    runs_per_worker: int = 200
+    """How many runs one process works on at a time, where they are shared out over Redis."""
+    drain_s: float = 3
+    """How long the runs at work may go on once a server or worker is told to end."""
     on_disconnect: Literal["cancel", "detach"] = "cancel"
     """What becomes of a run when the call that waits on it is cancelled."""
     disconnect_grace_s: float = 0
@@ -47,6 +51,8 @@ class Config:
     """An alias or a LiteLLM model id; `demo/rules` where nothing else is configured."""
     store: str = field(default="sqlite", repr=False)
     """As it was written; `store_url` is what to open."""
+    store_fallback: Literal["sqlite"] | None = None
+    """What to open instead where Redis cannot be reached."""
     auth: Auth = field(default_factory=Auth)
     settings: Settings = Settings()
     environ: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
