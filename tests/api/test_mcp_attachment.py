@@ -15,13 +15,14 @@ from agent_bridge.api.mcp.pump import Pace
 from agent_bridge.bridge import Bridge
 from agent_bridge.config import Settings
 from agent_bridge.records import LOCAL
-from support.mcp_entries import EVERYWHERE, IN_PROCESS, Entry, door
+from support.mcp_entries import ACROSS, EVERYWHERE, IN_PROCESS, Entry, door
 from support.mcp_hearing import Hearing
 from support.scripts import obedient_bridge, read, script, written
 
 pytestmark = pytest.mark.anyio
 everywhere = pytest.mark.parametrize("entry", EVERYWHERE, ids=str)
 in_process = pytest.mark.parametrize("entry", IN_PROCESS, ids=str)
+across = pytest.mark.parametrize("entry", ACROSS, ids=str)
 MEMORY = IN_PROCESS[0]
 
 
@@ -80,7 +81,7 @@ async def test_a_call_returns_in_time_and_the_run_is_finished_by_polling_as_next
     assert polls <= 6
 
 
-@in_process
+@across
 async def test_a_wait_of_nothing_starts_in_the_background_and_is_found_by_its_session(entry: Entry) -> None:
     naps = script({"calls": [("nap", {"seconds": 0.1})]}, {"text": ["Rested."]})
     async with entry.open() as client:
@@ -94,7 +95,7 @@ async def test_a_wait_of_nothing_starts_in_the_background_and_is_found_by_its_se
     assert run["response"] == "Rested."
 
 
-@in_process
+@across
 async def test_a_host_that_is_not_known_is_answered_within_its_safe_wait(entry: Entry, tmp_path: Path) -> None:
     settings = Settings(host_wait_s={"some-host": 0.05})
     async with entry.open(settings=settings, client_info=Implementation(name="Some-Host", version="3")) as client:
@@ -144,7 +145,7 @@ async def test_a_poll_that_finds_only_text_waits_a_little_for_more_of_it() -> No
     assert len(polls) <= 8
 
 
-@in_process
+@across
 async def test_events_that_do_not_fit_one_answer_are_read_on_with_after(entry: Entry) -> None:
     async with entry.open() as client:
         run = await call(client, "chat", message=script({"calls": [("slow", {"steps": 500})]}, {"text": ["Done."]}))
@@ -158,7 +159,7 @@ async def test_events_that_do_not_fit_one_answer_are_read_on_with_after(entry: E
     assert seen == list(range(1, run["last_seq"] + 1))
 
 
-@in_process
+@across
 async def test_a_run_goes_on_without_its_caller_where_that_is_configured(entry: Entry, tmp_path: Path) -> None:
     ledger, hearing = tmp_path / "ledger", Hearing()
     naps = script({"calls": [("nap", {"seconds": 0.2})]}, {"text": ["Rested."]})

@@ -15,13 +15,14 @@ from mcp.shared.exceptions import MCPError
 from agent_bridge.bridge import ChatRequest
 from agent_bridge.records import LOCAL, Principal
 from support.bridges import chat
-from support.mcp_entries import EVERYWHERE, IN_PROCESS, MOSTLY, Entry, door
+from support.mcp_entries import ACROSS, EVERYWHERE, IN_PROCESS, MOSTLY, Entry, door
 from support.mcp_hearing import Hearing
 from support.scripts import PIXEL, obedient_bridge, script
 
 pytestmark = pytest.mark.anyio
 mostly = pytest.mark.parametrize("entry", MOSTLY, ids=str)
 in_process = pytest.mark.parametrize("entry", IN_PROCESS, ids=str)
+across = pytest.mark.parametrize("entry", ACROSS, ids=str)
 LEGACY = [entry for entry in EVERYWHERE if entry.era == "legacy"]
 MODERN = [entry for entry in EVERYWHERE if entry.era != "legacy"]
 STRANGER = Principal("somebody else")
@@ -121,14 +122,14 @@ async def test_what_belongs_to_another_is_answered_exactly_as_what_is_not_there(
         }
 
 
-@in_process
+@across
 async def test_an_address_that_leads_nowhere_is_not_found(entry: Entry) -> None:
     async with entry.open() as client:
         for uri in ("agent-bridge://secrets", "agent-bridge://runs/../config", "file:///etc/passwd"):
             assert (await refused(client, uri))[0] == -32602
 
 
-@in_process
+@across
 async def test_the_prompt_hands_a_task_over_and_names_are_completed(entry: Entry) -> None:
     async with entry.open() as client:
         (prompt,) = await client.list_prompts()

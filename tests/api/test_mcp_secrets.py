@@ -17,7 +17,7 @@ from agent_bridge.bridge import Bridge
 from agent_bridge.config import Settings
 from agent_bridge.config.schema import Auth, StaticToken
 from agent_bridge.tools import JsonObject
-from support.mcp_entries import ERAS, IN_PROCESS, Entry, Era, door, listening
+from support.mcp_entries import ACROSS, ERAS, Entry, Era, door, listening
 from support.scripts import HIDDEN, obedient_bridge, script
 
 pytestmark = pytest.mark.anyio
@@ -82,7 +82,7 @@ class Broken:
         raise RuntimeError(f"{HIDDEN} in {name}")
 
 
-@pytest.mark.parametrize("entry", IN_PROCESS, ids=str)
+@pytest.mark.parametrize("entry", ACROSS, ids=str)
 async def test_a_failure_that_nobody_foresaw_is_told_without_its_details_and_logged(
     entry: Entry, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -95,7 +95,7 @@ async def test_a_failure_that_nobody_foresaw_is_told_without_its_details_and_log
         assert HIDDEN not in result.model_dump_json() + str(unread.value)
 
 
-@pytest.mark.parametrize("entry", IN_PROCESS, ids=str)
+@pytest.mark.parametrize("entry", ACROSS, ids=str)
 async def test_a_tool_that_crashes_tells_its_caller_nothing_of_the_machine(entry: Entry) -> None:
     async with entry.open() as client:
         result = await client.call_tool_mcp("chat", {"message": script({"calls": [("crash", {})]}, {"text": ["So."]})})

@@ -11,7 +11,7 @@ from mcp.shared.exceptions import MCPError
 
 from agent_bridge.api.mcp.pump import Pace
 from agent_bridge.tools import JsonObject
-from support.mcp_entries import EVERYWHERE, IN_PROCESS, MOSTLY, Entry
+from support.mcp_entries import ACROSS, EVERYWHERE, IN_PROCESS, MOSTLY, Entry
 from support.mcp_hearing import EventsExtension, Hearing
 from support.scripts import script
 
@@ -19,6 +19,7 @@ pytestmark = pytest.mark.anyio
 everywhere = pytest.mark.parametrize("entry", EVERYWHERE, ids=str)
 mostly = pytest.mark.parametrize("entry", MOSTLY, ids=str)
 in_process = pytest.mark.parametrize("entry", IN_PROCESS, ids=str)
+across = pytest.mark.parametrize("entry", ACROSS, ids=str)
 
 TALK = script(
     {"text": ["Let ", "me ", "look."], "calls": [("look", {}), ("slow", {"steps": 3})]},
@@ -69,7 +70,7 @@ async def test_progress_tells_the_whole_run_in_order_before_the_result(entry: En
     assert text_of(hearing.events) == run["response"] == "".join(f"{number} " for number in range(20))
 
 
-@in_process
+@across
 async def test_text_comes_in_windows_of_fifty_milliseconds(entry: Entry) -> None:
     hearing = Hearing()
     async with entry.open(message_handler=hearing) as client:
@@ -80,7 +81,7 @@ async def test_text_comes_in_windows_of_fifty_milliseconds(entry: Entry) -> None
     assert "".join(str(piece["content"]) for piece in pieces) == "word " * 60
 
 
-@in_process
+@across
 async def test_a_silent_run_is_heard_at_every_heartbeat(entry: Entry) -> None:
     hearing = Hearing()
     naps = script({"calls": [("nap", {"seconds": 0.4})]}, {"text": ["Rested."]})
@@ -107,7 +108,7 @@ async def test_a_client_of_the_extension_hears_a_thousand_events_in_order_and_lo
     assert extension.events[1:first] == status["events"][1:first]
 
 
-@in_process
+@across
 async def test_a_client_that_does_not_declare_the_extension_hears_none_of_it(entry: Entry) -> None:
     heard: list[object] = []
 
@@ -143,7 +144,7 @@ async def test_the_tail_tells_a_run_again_from_any_point_and_waits_for_its_end(e
     assert wrong.value.error.code == -32602
 
 
-@in_process
+@across
 async def test_an_event_that_is_too_long_for_a_client_is_cut_and_says_so(entry: Entry) -> None:
     extension, hearing = EventsExtension(), Hearing()
     async with entry.open(extensions=[extension], message_handler=hearing) as client:

@@ -9,12 +9,13 @@ import mcp_types
 import pytest
 from fastmcp import Client
 
-from support.mcp_entries import EVERYWHERE, IN_PROCESS, Entry
+from support.mcp_entries import ACROSS, EVERYWHERE, IN_PROCESS, Entry
 from support.scripts import PIXEL, script
 
 pytestmark = pytest.mark.anyio
 everywhere = pytest.mark.parametrize("entry", EVERYWHERE, ids=str)
 in_process = pytest.mark.parametrize("entry", IN_PROCESS, ids=str)
+across = pytest.mark.parametrize("entry", ACROSS, ids=str)
 
 LOOKS = script({"text": ["Let me ", "look."], "calls": [("look", {}), ("look", {})]}, {"text": ["Sunny."]})
 
@@ -74,7 +75,7 @@ async def test_a_conversation_from_the_catalogue_to_the_end_of_its_session(entry
     assert (disconnected["status"], again["status"]) == ("disconnected", "no_active_session")
 
 
-@in_process
+@across
 async def test_words_say_what_the_fields_say(entry: Entry) -> None:
     async with entry.open() as client:
         connected = await call(client, "connect")
@@ -135,7 +136,7 @@ async def test_results_fit_the_schemas_that_the_tools_promise(entry: Entry) -> N
     assert reading == {"list_servers", "list_models", "status"}
 
 
-@in_process
+@across
 async def test_wrong_arguments_are_told_by_name_and_never_repeated(entry: Entry) -> None:
     wrong: list[tuple[str, dict[str, Any], str]] = [
         ("chat", {}, "The argument 'message' is missing."),
@@ -177,7 +178,7 @@ async def test_a_message_may_have_a_mebibyte_and_no_more(entry: Entry) -> None:
     assert fields(empty)["error"]["code"] == "invalid_input"
 
 
-@in_process
+@across
 async def test_a_run_that_fails_is_an_error_result_with_the_run_in_it(entry: Entry) -> None:
     async with entry.open() as client:
         failed = await call(client, "chat", message=script({"fails": True}))
@@ -194,7 +195,7 @@ async def test_a_run_that_fails_is_an_error_result_with_the_run_in_it(entry: Ent
     assert fields(status)["error"] == fields(failed)["error"]
 
 
-@in_process
+@across
 async def test_a_limit_of_the_call_stops_the_run_and_that_is_no_error(entry: Entry) -> None:
     steps = script({"text": ["One. "], "calls": [("look", {})]}, {"calls": [("look", {})]}, {"text": ["Never."]})
     async with entry.open() as client:
@@ -203,7 +204,7 @@ async def test_a_limit_of_the_call_stops_the_run_and_that_is_no_error(entry: Ent
     assert (result.is_error, fields(result)["status"], fields(result)["stop_reason"]) == (False, "stopped", "max_steps")
 
 
-@in_process
+@across
 async def test_pictures_that_tools_made_come_back_as_pictures(entry: Entry) -> None:
     async with entry.open() as client:
         result = await call(client, "chat", message=script({"calls": [("draw", {})]}, {"text": ["Drawn."]}))
@@ -214,7 +215,7 @@ async def test_pictures_that_tools_made_come_back_as_pictures(entry: Entry) -> N
     assert (picture.data, picture.mime_type) == (PIXEL, "image/png")
 
 
-@in_process
+@across
 async def test_an_answer_of_any_length_comes_in_a_result_that_hosts_take_whole(entry: Entry) -> None:
     long = "word " * 40_000
     async with entry.open() as client:

@@ -65,6 +65,8 @@ class Entry:
 
 IN_PROCESS = [Entry(transport="memory", era=era) for era in ERAS] + [Entry(transport="http", era=era) for era in ERAS]
 STDIO = [Entry(transport="stdio", era=era) for era in ERAS]
+ACROSS = [IN_PROCESS[0], IN_PROCESS[-1]]
+"""Each era and each transport of this process once, for what depends on neither."""
 EVERYWHERE = [*IN_PROCESS, *STDIO]
 MOSTLY = [*IN_PROCESS, STDIO[-1]]
 """Children take a second each to start."""
