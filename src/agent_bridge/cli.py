@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from agent_bridge import __version__
 from agent_bridge.terminal import manual
 from agent_bridge.terminal.flags import Flags, Parser, one_of, port
+from agent_bridge.terminal.streams import open_missing_streams
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -39,6 +40,7 @@ class Command:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    open_missing_streams()
     options = parse(sys.argv[1:] if arguments is None else arguments, os.environ)
     from agent_bridge.terminal.failures import guarded
     from agent_bridge.terminal.logs import start_logging

@@ -7,7 +7,10 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from support.commands import DEADLINE_S
 from support.plays import play, play_environment, play_in_terminal, play_line
@@ -98,6 +101,24 @@ def test_a_reader_that_leaves_early_ends_it_quietly(tmp_path: Path) -> None:
     assert code == 141
     assert "Traceback" not in said
     assert "Broken" not in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the full device is Linux's")
+@pytest.mark.parametrize("form", ["--json", "--no-stream"])
+def test_a_full_disk_is_told_in_one_line(tmp_path: Path, form: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            play_line("tools", "ask", "hello", form),
+            env=play_environment(tmp_path),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "agent-bridge: The system refused: No space left on device."
 
 
 def test_ctrl_c_cancels_the_run_and_says_so(tmp_path: Path) -> None:

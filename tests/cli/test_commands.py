@@ -154,6 +154,19 @@ def test_serve_with_a_broken_file_says_so_and_leaves_stdout_alone(tmp_path: Path
     assert done.err.startswith("agent-bridge: servers.yaml:")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="it takes a POSIX shell")
+def test_closed_streams_do_not_matter(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command_line("servers")],
+        env=clean_environment(tmp_path, MEMORY),
+        cwd=tmp_path,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+    assert done.returncode == 0
+
+
 def test_serve_ends_when_the_host_leaves_and_says_nothing(tmp_path: Path) -> None:
     done = run_command("serve", home=tmp_path, environ=MEMORY)
 

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import cast
+from typing import TextIO, cast
 
 from agent_bridge.errors import BridgeError, ConfigInvalid, Internal
 from agent_bridge.terminal import exits
@@ -33,18 +33,24 @@ def guarded(command: Callable[[], int], *, as_json: bool) -> int:
 
 def _tell(error: Exception, *, as_json: bool) -> int:
     if isinstance(error, BrokenPipeError):
-        _stop_writing()
+        _stop_writing(sys.stdout, sys.stderr)
         return exits.BROKEN_PIPE
     _logger.debug("The command failed.", exc_info=error)
     known = error if isinstance(error, BridgeError) else _unforeseen(error)
     for problem in known.problems if isinstance(known, ConfigInvalid) else [known.message]:
         print(f"agent-bridge: {problem}", file=sys.stderr)
-    if as_json:
-        write_error(Screen.over(sys.stdout, os.environ), known)
+    try:
+        if as_json:
+            write_error(Screen.over(sys.stdout, os.environ), known)
+        sys.stdout.flush()
+    except OSError:
+        _stop_writing(sys.stdout)
     return exits.of_error(known)
 
 
 def _unforeseen(error: Exception) -> BridgeError:
+    if isinstance(error, OSError) and error.strerror:
+        return Internal(f"The system refused: {error.strerror}.")
     kind = type(error).__name__
     return Internal(f"Something went wrong inside ({kind}). Run it again with --log-level debug to see where.")
 
@@ -59,8 +65,9 @@ def _leaves(error: Exception) -> Iterator[Exception]:
     yield from sorted(leaves, key=lambda leaf: not isinstance(leaf, BridgeError))
 
 
-def _stop_writing() -> None:
-    """Nobody reads any more: what is still buffered must not be a complaint when the process ends."""
+def _stop_writing(*streams: TextIO) -> None:
+    """What is still buffered and cannot be written must not be a complaint when the process ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.dup2(nowhere, sys.stderr.fileno())
+    for stream in streams:
+        os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
