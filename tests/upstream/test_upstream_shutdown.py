@@ -122,6 +122,17 @@ async def test_the_bridge_does_not_wait_for_an_upstream_that_is_still_connecting
     assert isinstance(await opening, Toolset)
 
 
+async def test_the_bridge_does_not_wait_for_a_list_of_tools(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    async with upstreams({"old": old_server("--mute", ledger=ledger)}) as pool:
+        tools = await pool.open(["old"], filter=EVERYTHING)
+        await call(tools, "grow")
+        await until(lambda: lines_of(ledger).count("tools/list") == 2)
+        assert not (await call(tools, "echo")).is_error
+        started = time.perf_counter()
+    assert time.perf_counter() - started < LONGEST_EXIT_S
+
+
 async def test_a_bridge_that_is_cancelled_ends_its_upstreams(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger"
 

@@ -54,7 +54,8 @@ class Life:
         """No more calls are taken."""
         self._over = False
         """The calls that it has are not waited for."""
-        self._relist = False
+        self._tools_are_stale = False
+        self._listing = False
         self._stirred = asyncio.Event()
 
     @property
@@ -118,8 +119,10 @@ class Life:
         self._stirred.set()
 
     def tools_changed(self) -> None:
-        self._relist = True
-        self._stirred.set()
+        self._tools_are_stale = True
+        if self.link is not None and not self._listing:
+            self._listing = True
+            self._tasks.create_task(self._list())
 
     async def _live(self) -> None:
         await self._dial.load()
@@ -128,7 +131,7 @@ class Life:
             async with self._dial(era, patience, self) as outcome:
                 if isinstance(outcome, Opened):
                     self._open(era, outcome)
-                    await self._stay(outcome.link)
+                    await self._stay()
                     return
                 if not self._worth_another(era, outcome):
                     self._fail(outcome.error)
@@ -143,25 +146,32 @@ class Life:
         self._keeper.on_tools(opened.tools)
         self._keeper.on_opened(era, opened.link)
         self.settled.set()
+        if self._tools_are_stale:
+            self.tools_changed()
 
     def _fail(self, error: BridgeError) -> None:
         self._keeper.on_failed(error)
         self.settled.set()
 
-    async def _stay(self, link: Link) -> None:
+    async def _stay(self) -> None:
         while not (self._gone or self._over or (self._retired and not self._calls)):
             await self._stirred.wait()
             self._stirred.clear()
-            if self._relist and self.link is not None:
-                self._relist = False
-                await self._list(link)
 
-    async def _list(self, link: Link) -> None:
+    async def _list(self) -> None:
+        """Beside the rest, so that an upstream that does not answer holds up nothing."""
         try:
             async with asyncio.timeout(_RELIST_S):
-                self._keeper.on_tools(await link.list_tools())
+                while self._tools_are_stale and (link := self.link) is not None:
+                    self._tools_are_stale = False
+                    self._keeper.on_tools(await link.list_tools())
         except (Lost, TimeoutError):
             self.retire()
+        except Exception:
+            _logger.exception("the tools of an upstream could not be listed again")
+            self.retire()
+        finally:
+            self._listing = False
 
     def _called(self, _task: asyncio.Task[ToolResult | Lost]) -> None:
         self._calls -= 1

@@ -171,6 +171,8 @@ def answer(request: Message) -> None:
                 "serverInfo": server,
             }
             send({"id": request["id"], "result": result})
+        case "tools/list" if _options.mute and _grown:
+            pass
         case "tools/list" if _options.paged:
             send({"id": request["id"], "result": page(request)})
         case "tools/list" if not _options.toolless:
@@ -191,6 +193,7 @@ def main() -> None:
     parser.add_argument("--tools")
     parser.add_argument("--at-discover", choices=["ignore", "crash", "refuse"], default="refuse")
     parser.add_argument("--paged", action="store_true", help="lists one tool at a time, without end")
+    parser.add_argument("--mute", action="store_true", help="says that its tools have changed, but not how")
     parser.add_argument("--toolless", action="store_true", help="does not know what tools are")
     parser.add_argument("--deaf", action="store_true", help="ignores SIGTERM and the end of its input")
     parser.parse_args(namespace=_options)
