@@ -10,7 +10,6 @@ import pytest
 
 from agent_bridge.terminal.page import Page
 from agent_bridge.terminal.screen import ASCII, Screen, Symbols
-from agent_bridge.terminal.spinner import Spinner
 from support.screens import paper
 
 pytestmark = pytest.mark.anyio
@@ -83,11 +82,11 @@ class Watched(StringIO):
 async def test_a_spinner_turns_while_something_is_awaited_and_leaves_nothing_behind() -> None:
     stream = Watched("/ connecting")
     err = Screen(stream, terminal=True, lively=True, symbols=ASCII)
-    spinner = Spinner(err)
+    page = Page(paper(), err)
 
-    async with spinner.turning():
-        spinner.say("connecting")
+    async with page.spinner.turning():
+        page.awaiting("connecting")
         await asyncio.wait_for(stream.written.wait(), 5)
-    Page(paper(), err, spinner).note("done")
+    page.note("done")
 
     assert stream.getvalue() == "\r\x1b[K| connecting\r\x1b[K/ connecting\r\x1b[Kdone\n"

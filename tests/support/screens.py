@@ -6,7 +6,6 @@ from io import StringIO
 
 from agent_bridge.terminal.page import Page
 from agent_bridge.terminal.screen import Screen, Symbols
-from agent_bridge.terminal.spinner import Spinner
 
 
 def paper() -> Screen:
@@ -20,7 +19,7 @@ def window(stream: StringIO | None = None, *, colour: bool = False) -> Screen:
 
 
 def page_on(out: Screen, err: Screen) -> Page:
-    return Page(out, err, Spinner(err))
+    return Page(out, err)
 
 
 def shown_on(screen: Screen) -> str:

@@ -14,8 +14,6 @@ from agent_bridge.terminal import exits
 from agent_bridge.terminal.interrupts import Interrupts, run
 from agent_bridge.terminal.machine import EventLines, RunObject
 from agent_bridge.terminal.page import Page
-from agent_bridge.terminal.screen import Screen
-from agent_bridge.terminal.spinner import Spinner
 from agent_bridge.terminal.transcript import Transcript
 from agent_bridge.terminal.turn import Follower, take_turn
 from agent_bridge.views import RunView
@@ -46,10 +44,8 @@ def ask(question: Question, opening: AbstractAsyncContextManager[Bridge], enviro
         model=question.model,
         session_id=question.session_id,
     )
-    err = Screen.over(sys.stderr, environ)
-    spinner = Spinner(err)
-    page = Page(Screen.over(sys.stdout, environ), err, spinner)
-    return run(lambda interrupts: _ask(request, question.form, opening, page, spinner, interrupts))
+    page = Page.of_process(environ)
+    return run(lambda interrupts: _ask(request, question.form, opening, page, interrupts))
 
 
 async def _ask(
@@ -57,7 +53,6 @@ async def _ask(
     form: Form,
     opening: AbstractAsyncContextManager[Bridge],
     page: Page,
-    spinner: Spinner,
     interrupts: Interrupts,
 ) -> int:
     cancel = asyncio.Event()
@@ -66,7 +61,7 @@ async def _ask(
         cancel.set()
         page.remark("Cancelling the run. Ctrl-C again leaves at once.")
 
-    async with spinner.turning():
+    async with page.spinner.turning():
         if form in _FOR_PEOPLE:
             page.connecting()
         async with opening as bridge:

@@ -17,7 +17,6 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from agent_bridge.bridge import Bridge, ChatRequest
 from agent_bridge.terminal.interrupts import exit_on_termination, interrupt_gives_up
 from agent_bridge.terminal.page import Page
-from agent_bridge.terminal.spinner import Spinner
 from agent_bridge.terminal.transcript import Transcript
 from agent_bridge.terminal.turn import take_turn
 from agent_bridge.views import RunView
@@ -28,29 +27,28 @@ _LOOK_S = 0.2
 
 
 @contextmanager
-def bridge_beside(opening: AbstractAsyncContextManager[Bridge], page: Page, spinner: Spinner) -> Generator[Beside]:
+def bridge_beside(opening: AbstractAsyncContextManager[Bridge], page: Page) -> Generator[Beside]:
     with (
         exit_on_termination(),
         start_blocking_portal("asyncio") as portal,
         portal.wrap_async_context_manager(opening) as bridge,
     ):
-        yield Beside(portal, bridge, page, spinner)
+        yield Beside(portal, bridge, page)
 
 
 class Beside:
     """Asked from the main thread, which waits for the answer. Raises what the bridge raises."""
 
-    def __init__(self, portal: BlockingPortal, bridge: Bridge, page: Page, spinner: Spinner) -> None:
+    def __init__(self, portal: BlockingPortal, bridge: Bridge, page: Page) -> None:
         self._portal = portal
         self._bridge = bridge
         self._page = page
-        self._spinner = spinner
 
     def ask(self, question: Callable[[Bridge], Awaitable[T]], awaiting: str = "") -> T:
         """Ctrl-C gives the question up, and raises `KeyboardInterrupt`."""
 
         async def answer() -> T:
-            async with self._spinner.turning():
+            async with self._page.spinner.turning():
                 self._page.awaiting(awaiting)
                 return await question(self._bridge)
 
@@ -66,7 +64,7 @@ class Beside:
         cancel = asyncio.Event()
 
         async def turn() -> RunView:
-            async with self._spinner.turning():
+            async with self._page.spinner.turning():
                 return await take_turn(self._bridge, request, Transcript(self._page, introduce=False), cancel)
 
         async def give_up() -> None:

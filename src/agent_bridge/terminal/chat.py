@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
@@ -15,8 +14,6 @@ from agent_bridge.terminal import exits
 from agent_bridge.terminal.beside import Beside, bridge_beside
 from agent_bridge.terminal.page import Page
 from agent_bridge.terminal.prompt import Prompt
-from agent_bridge.terminal.screen import Screen
-from agent_bridge.terminal.spinner import Spinner
 from agent_bridge.terminal.tables import show_models, show_servers
 from agent_bridge.terminal.wording import count
 
@@ -41,11 +38,9 @@ def chat(
     session_id: str = "",
 ) -> int:
     """Until the person leaves; from a file or pipe until its end, with the exit code of what failed last."""
-    err = Screen.over(sys.stderr, environ)
-    spinner = Spinner(err)
-    page = Page(Screen.over(sys.stdout, environ), err, spinner)
+    page = Page.of_process(environ)
     prompt = Prompt(page.out, "> ")
-    with bridge_beside(opening, page, spinner) as bridge:
+    with bridge_beside(opening, page) as bridge:
         conversation = Conversation(bridge, page, prompt)
         conversation.begin(server=server, model=model, session_id=session_id)
         conversation.hold()

@@ -15,8 +15,8 @@ from agent_bridge.records import LOCAL
 from agent_bridge.terminal import exits
 from agent_bridge.terminal.interrupts import Interrupts, run
 from agent_bridge.terminal.machine import write_view
+from agent_bridge.terminal.page import Page
 from agent_bridge.terminal.screen import Screen
-from agent_bridge.terminal.spinner import Spinner
 from agent_bridge.terminal.tables import show_checks, show_models, show_servers
 from agent_bridge.views import CheckRow, CheckView, ModelsView, ServersView
 
@@ -59,14 +59,14 @@ def _look(
     show: Show[View],
 ) -> int:
     """Shows what is seen on stdout; fails where it is a check that found something broken."""
-    spinner = Spinner(Screen.over(sys.stderr, environ))
+    page = Page.of_process(environ)
 
     async def command(_interrupts: Interrupts) -> int:
-        async with spinner.turning():
-            spinner.say("looking…")
+        async with page.spinner.turning():
+            page.awaiting("looking…")
             async with opening as bridge:
                 view = await look(bridge)
-        show(view, Screen.over(sys.stdout, environ))
+        show(view, page.out)
         return exits.FAILED if isinstance(view, CheckView) and not view.ok else exits.OK
 
     return run(command)

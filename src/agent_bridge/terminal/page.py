@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
+
 from agent_bridge.terminal.screen import Screen, Style
 from agent_bridge.terminal.spinner import Spinner
 
@@ -13,17 +16,21 @@ _TITLE_WIDTH = 2000
 class Page:
     """Text goes to `out` exactly as it is, so that it can be piped; notes are whole lines on `err`."""
 
-    def __init__(self, out: Screen, err: Screen, spinner: Spinner) -> None:
+    def __init__(self, out: Screen, err: Screen) -> None:
         self.out = out
         self.err = err
-        self._spinner = spinner
+        self.spinner = Spinner(err)
         self._text_open = False
         self._note_open = False
         self._cursor_in_text = False
         """Both streams are one window, and its cursor stands in a line of text."""
 
+    @staticmethod
+    def of_process(environ: Mapping[str, str]) -> Page:
+        return Page(Screen.over(sys.stdout, environ), Screen.over(sys.stderr, environ))
+
     def text(self, content: str) -> None:
-        self._spinner.say("")
+        self.spinner.say("")
         self._end_whisper()
         self.out.write(self.out.safe(content))
         self._text_open = not content.endswith("\n")
@@ -31,7 +38,7 @@ class Page:
 
     def end_text(self) -> None:
         """Ends the line of text, where one is open."""
-        self._spinner.hide()
+        self.spinner.hide()
         self._end_whisper()
         if self._text_open:
             self.out.line()
@@ -52,7 +59,7 @@ class Page:
 
     def whisper(self, content: str) -> None:
         """Dim text that streams, beside the text that counts."""
-        self._spinner.say("")
+        self.spinner.say("")
         if not self._note_open:
             self._fresh_line()
         self.err.write(self.err.paint(self.err.safe(content), "dim"))
@@ -68,10 +75,10 @@ class Page:
     def awaiting(self, text: str) -> None:
         """What is awaited from now on, where the window is lively."""
         if not (self._cursor_in_text or self._note_open):
-            self._spinner.say(text)
+            self.spinner.say(text)
 
     def _fresh_line(self) -> None:
-        self._spinner.hide()
+        self.spinner.hide()
         self._end_whisper()
         if self._cursor_in_text:
             self.err.line()

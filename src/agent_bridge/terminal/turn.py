@@ -23,7 +23,7 @@ class Follower(Protocol):
 async def take_turn(bridge: Bridge, request: ChatRequest, follower: Follower, cancel: asyncio.Event) -> RunView:
     """The run when it has ended or waits for a person. Raises `BridgeError` where it could not begin.
 
-    A follower that can no longer show anything (its `OSError`) cancels the run, and so does whoever ends this task.
+    A follower that can no longer show anything (its `OSError`) cancels the run.
     """
     run = await bridge.chat(LOCAL, request)
     cancelling = asyncio.create_task(_cancel_when(cancel, bridge, run.run_id))
