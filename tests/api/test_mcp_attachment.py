@@ -189,6 +189,23 @@ async def test_a_caller_that_left_has_a_grace_to_come_back_in(returns: bool, out
         assert await ended(bridge, run_id) == outcome
 
 
+@across
+async def test_a_call_that_waits_for_its_session_is_heard_of_within_a_second(entry: Entry, tmp_path: Path) -> None:
+    hearing = Hearing()
+    async with entry.open(settings=Settings(turn_wait_s=0.9), message_handler=hearing) as client:
+        run = await call(client, "chat", message=waits(tmp_path / "ledger"), wait_s=0)
+        asked = time.monotonic()
+        second = {"message": "and this", "session_id": run["session_id"]}
+        waiting = asyncio.create_task(client.call_tool("chat", second, raise_on_error=False))
+        await hearing.until(lambda: hearing.messages)
+        heard = time.monotonic()
+        busy = await waiting
+
+    assert heard - asked < 1
+    assert hearing.messages == ["Waiting for the session to be free."]
+    assert busy.is_error
+
+
 async def test_a_second_message_while_a_run_is_at_work_is_refused_with_its_id(tmp_path: Path) -> None:
     async with MEMORY.open() as client:
         run = await call(client, "chat", message=waits(tmp_path / "ledger"), wait_s=0)

@@ -1,9 +1,8 @@
-"""A call and the run that it attaches to: started, watched, returned in time, and ended if its caller goes."""
+"""A call and the run that it attaches to: started, watched, and returned in time."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import anyio
 
 from agent_bridge.api.mcp.channel import Channel
+from agent_bridge.api.mcp.departures import Departures
 from agent_bridge.api.mcp.pump import Pace, Pump
-from agent_bridge.api.mcp.tasks import Tasks
 from agent_bridge.errors import BridgeError, Internal
 from agent_bridge.events import Recorded, Thinking, Token
 from agent_bridge.records import ENDED, Principal
@@ -21,11 +20,6 @@ from agent_bridge.views import RunView
 if TYPE_CHECKING:
     from agent_bridge.bridge import Bridge, ChatRequest
 
-logger = logging.getLogger(__name__)
-
-_CANCEL_S = 5
-"""How long a call that was itself cancelled takes to cancel its run."""
-
 
 class _Seen(Protocol):
     @property
@@ -33,6 +27,7 @@ class _Seen(Protocol):
 
 
 S = TypeVar("S", bound=_Seen)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +43,33 @@ class Look:
 
 
 class Attachments:
-    """`tasks` must be open while calls are served."""
-
-    def __init__(self, bridge: Bridge, pace: Pace, tasks: Tasks) -> None:
+    def __init__(self, bridge: Bridge, pace: Pace, departures: Departures) -> None:
         self._bridge = bridge
         self._pace = pace
-        self._tasks = tasks
-        self._leaving: dict[str, anyio.CancelScope] = {}
+        self._departures = departures
 
     async def chat(self, who: Principal, request: ChatRequest, wait_s: float | None, channel: Channel) -> RunView:
-        """The run when it has ended, or as it is after `wait_s`. Cancelling this cancels the run."""
-        run = await self._bridge.chat(who, request)
-        if wait_s == 0 or run.status in ENDED:
-            return run
-        try:
-            pump = self._pump(who, run.run_id, channel)
+        """The run when it has ended, or as it is after `wait_s`. Cancelling this while it waits cancels the run."""
+        run: RunView | None = None
+
+        async def say_if_the_start_takes_long() -> None:
+            await anyio.sleep(self._pace.patience_s)
+            if run is None:
+                await channel.progress("Waiting for the session to be free.")
+
+        async def start_and_wait() -> RunView:
+            nonlocal run
+            run = await self._bridge.chat(who, request)
+            if wait_s == 0 or run.status in ENDED:
+                return run
             wait = partial(self._bridge.wait, who, run.run_id, wait_s)
-            return await _beside(pump, f"Run {run.run_id} has started.", wait)
+            return await self._watched(who, run.run_id, channel, wait, greeting=f"Run {run.run_id} has started.")
+
+        try:
+            return await _beside(say_if_the_start_takes_long, start_and_wait)
         except anyio.get_cancelled_exc_class():
-            with anyio.move_on_after(_CANCEL_S, shield=True):
-                await self._left(who, run.run_id)
+            if run is not None and wait_s != 0:
+                await self._departures.left(who, run.run_id)
             raise
 
     async def look(self, who: Principal, run_id: str, after: int, wait_s: float, channel: Channel) -> Look:
@@ -76,23 +78,43 @@ class Attachments:
         The events come with the answer, so the caller hears of them only as progress.
         """
         run = await self._bridge.run(who, run_id)
-        self._returned(run_id)
-        if run.status in ENDED:
-            wait_s = 0
-        change = partial(self._change, who, run_id, after, wait_s)
-        if wait_s == 0:
-            return await change()
+        self._departures.returned(run_id)
+        if wait_s == 0 or run.status in ENDED:
+            return await self._change(who, run_id, after, 0)
         channel.hears_events = False
-        return await _beside(self._pump(who, run_id, channel, after), f"Watching run {run_id}.", change)
+        change = partial(self._change, who, run_id, after, wait_s)
+        return await self._watched(who, run_id, channel, change, after=after, greeting=f"Watching run {run_id}.")
 
     async def tail(self, who: Principal, run_id: str, after: int, channel: Channel) -> RunView:
         """Tells the events after a number until the run has ended; then the run."""
-        run = await self._bridge.run(who, run_id)
-        self._returned(run_id)
+        await self._bridge.run(who, run_id)
+        self._departures.returned(run_id)
         await self._pump(who, run_id, channel, after).follow(f"Following run {run_id}.")
-        return await self._bridge.run(who, run.run_id)
+        return await self._bridge.run(who, run_id)
 
-    def _pump(self, who: Principal, run_id: str, channel: Channel, after: int = 0) -> Pump:
+    async def _watched(
+        self,
+        who: Principal,
+        run_id: str,
+        channel: Channel,
+        wait: Callable[[], Awaitable[S]],
+        *,
+        greeting: str,
+        after: int = 0,
+    ) -> S:
+        """Waits with a pump beside it. The caller has heard everything before the answer, or is too slow for it."""
+        if not channel.hears_anything:
+            return await wait()
+        pump = self._pump(who, run_id, channel, after)
+
+        async def wait_and_finish() -> S:
+            seen = await wait()
+            await pump.finish(seen.last_seq)
+            return seen
+
+        return await _beside(partial(pump.follow, greeting), wait_and_finish)
+
+    def _pump(self, who: Principal, run_id: str, channel: Channel, after: int) -> Pump:
         return Pump(partial(self._bridge.events, who, run_id), channel, self._pace, after=after)
 
     async def _change(self, who: Principal, run_id: str, after: int, wait_s: float) -> Look:
@@ -108,43 +130,14 @@ class Attachments:
             events = [*events, *more]
         return Look(await self._bridge.run(who, run_id), events)
 
-    async def _left(self, who: Principal, run_id: str) -> None:
-        """The caller is gone: the run is cancelled at once or after a while, or left alone, as configured."""
-        settings = self._bridge.settings
-        if settings.on_disconnect == "detach":
-            return
-        if settings.disconnect_grace_s == 0:
-            await self._cancel(who, run_id)
-        else:
-            self._leaving[run_id] = anyio.CancelScope()
-            self._tasks.start(partial(self._cancel_later, who, run_id, settings.disconnect_grace_s))
 
-    async def _cancel_later(self, who: Principal, run_id: str, grace_s: float) -> None:
-        with self._leaving[run_id]:
-            await anyio.sleep(grace_s)
-            await self._cancel(who, run_id)
-        self._leaving.pop(run_id, None)
-
-    def _returned(self, run_id: str) -> None:
-        """Somebody asks about a run whose caller had gone: it is wanted after all."""
-        if (leaving := self._leaving.get(run_id)) is not None:
-            leaving.cancel()
-
-    async def _cancel(self, who: Principal, run_id: str) -> None:
-        try:
-            await self._bridge.cancel(who, run_id)
-        except BridgeError as error:
-            logger.warning("Run %s of a caller that has gone could not be cancelled: %s", run_id, error.message)
-
-
-async def _beside(pump: Pump, greeting: str, wait: Callable[[], Awaitable[S]]) -> S:
-    """Waits while the pump runs beside it. The caller has heard everything before the answer, or is too slow for it."""
-    outcome: S | BridgeError = Internal("The run could not be watched. Call status to see how it is doing.")
+async def _beside(companion: Callable[[], Coroutine[None, None, None]], work: Callable[[], Awaitable[T]]) -> T:
+    """Works with the companion beside it, and ends it with the work."""
+    outcome: T | BridgeError = Internal("The run could not be watched. Call status to see how it is doing.")
     async with anyio.create_task_group() as group:
-        group.start_soon(pump.follow, greeting)
+        group.start_soon(companion)
         try:
-            outcome = await wait()
-            await pump.finish(outcome.last_seq)
+            outcome = await work()
         except BridgeError as error:  # raised below: a task group would wrap it
             outcome = error
         group.cancel_scope.cancel()

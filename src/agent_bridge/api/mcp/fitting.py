@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from typing import TypeVar, cast
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from agent_bridge.api.mcp import uris
 from agent_bridge.events import Recorded
 from agent_bridge.tools import JsonObject
 from agent_bridge.views import InvocationView, NoticeView, RunView
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 ROOM = 44_000
 IN_EVENT = 900_000
@@ -31,15 +34,28 @@ _LONG_ARGUMENT = 100
 _LONG_TEXT = 300
 
 T = TypeVar("T")
+V = TypeVar("V", bound="DataclassInstance")
 
 
-def first_that_fits(candidates: Iterable[T], size: Callable[[T], int]) -> T:
+@dataclass(frozen=True, slots=True)
+class Worded(Generic[V]):
+    """A view in words and in fields."""
+
+    view: V
+    text: str
+    fields: JsonObject
+
+    @property
+    def size(self) -> int:
+        return len(self.text) + size_of(self.fields)
+
+
+def first_that_fits(views: Iterable[V], words: Callable[[V], str], room: int = ROOM) -> Worded[V]:
     """The first that is small enough, else the last."""
-    chosen, *rest = candidates
-    for candidate in rest:
-        if size(chosen) <= ROOM:
-            break
-        chosen = candidate
+    worded = (Worded(view, words(view), asdict(view)) for view in views)
+    chosen = next(worded)
+    while chosen.size > room and (smaller := next(worded, None)) is not None:
+        chosen = smaller
     return chosen
 
 

@@ -29,6 +29,8 @@ class Pace:
     """The shortest time from one piece of text to the next; what comes between is merged."""
     grace_s: float = 2
     """How long a result waits for a caller that reads nothing of what comes before it; a slow one gets several."""
+    patience_s: float = 0.5
+    """How long a run may take to start before its caller hears why it does not."""
     linger_s: float = 2
     """How long a `status` that finds only text waits for more of it, so that a model need not poll word by word."""
 

@@ -41,15 +41,15 @@ def of_servers(view: ServersView) -> ToolResult:
 
 def of_models(view: ModelsView) -> ToolResult:
     fewer = (replace(view, models=list(models)) for models in fitting.prefixes(view.models))
-    shown = fitting.first_that_fits(fewer, lambda one: len(wording.of_models(one)) + fitting.size_of(asdict(one)))
-    links = [] if len(shown.models) == view.count else [_link(uris.MODELS, "models")]
-    return _result(wording.of_models(shown), asdict(shown), *links)
+    shown = fitting.first_that_fits(fewer, wording.of_models)
+    links = [] if len(shown.view.models) == view.count else [_link(uris.MODELS, "models")]
+    return _result(shown.text, shown.fields, *links)
 
 
 def of_connection(view: ConnectionView) -> ToolResult:
     fewer = (replace(view, tools=list(tools)) for tools in fitting.prefixes(view.tools))
-    shown = fitting.first_that_fits(fewer, lambda one: len(wording.of_connection(one)) + fitting.size_of(asdict(one)))
-    return _result(wording.of_connection(shown), asdict(shown))
+    shown = fitting.first_that_fits(fewer, wording.of_connection)
+    return _result(shown.text, shown.fields)
 
 
 def of_disconnection(view: DisconnectView) -> ToolResult:
@@ -66,10 +66,8 @@ def of_cancelled(run: RunView) -> ToolResult:
 
 
 def _of_run(run: RunView, images: Sequence[JsonObject], *, is_error: bool) -> ToolResult:
-    shown = fitting.first_that_fits(
-        fitting.shorter_runs(run), lambda one: len(wording.of_run(one)) + fitting.size_of(asdict(one))
-    )
-    return _result(wording.of_run(shown), asdict(shown), *_blocks(images, run), *_rest(run, shown), is_error=is_error)
+    shown = fitting.first_that_fits(fitting.shorter_runs(run), wording.of_run)
+    return _result(shown.text, shown.fields, *_blocks(images, run), *_rest(run, shown.view), is_error=is_error)
 
 
 def of_status(run: RunView, events: Sequence[Recorded], images: Sequence[JsonObject]) -> ToolResult:
@@ -77,13 +75,12 @@ def of_status(run: RunView, events: Sequence[Recorded], images: Sequence[JsonObj
     told = events[: len(bodies)]
     if told:
         run = replace(run, next=_next(run, told[-1].seq, all_told=len(told) == len(events)))
-    room_taken = fitting.size_of(bodies)
     shown = fitting.first_that_fits(
         fitting.shorter_runs(run),
-        lambda one: len(wording.of_status(one, told)) + fitting.size_of(asdict(one)) + room_taken,
+        lambda one: wording.of_status(one, told),
+        room=fitting.ROOM - fitting.size_of(bodies),
     )
-    fields = {**asdict(shown), "events": bodies}
-    return _result(wording.of_status(shown, told), fields, *_blocks(images, run), *_rest(run, shown))
+    return _result(shown.text, {**shown.fields, "events": bodies}, *_blocks(images, run), *_rest(run, shown.view))
 
 
 def of_idle_session(session: SessionView) -> ToolResult:

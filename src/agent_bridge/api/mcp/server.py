@@ -11,6 +11,7 @@ from fastmcp import FastMCP
 from agent_bridge.api.mcp import compat
 from agent_bridge.api.mcp.attachment import Attachments
 from agent_bridge.api.mcp.bearer import BearerVerifier, caller
+from agent_bridge.api.mcp.departures import Departures
 from agent_bridge.api.mcp.events_extension import Events
 from agent_bridge.api.mcp.prompts import Prompts
 from agent_bridge.api.mcp.pump import USUAL_PACE, Pace
@@ -47,7 +48,7 @@ def build(
     """
     tasks = Tasks()
     who = caller(authenticator)
-    attachments = Attachments(bridge, pace, tasks)
+    attachments = Attachments(bridge, pace, Departures(bridge, tasks))
     subscriptions = Subscriptions(who, tasks)
 
     @asynccontextmanager
