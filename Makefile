@@ -61,6 +61,7 @@ bench: $(DEVELOPMENT) ## measure start-up against an empty FastMCP server
 	@$(BIN)/python benchmarks/startup.py
 
 tools: $(NODE_TOOLS) $(TIME_SERVER) ## install the published servers and tools that the tests use
+	@tools/find-redis $(TOOLS)/redis-server
 
 pins: $(DEVELOPMENT) ## resolve pyproject.toml and tools/ into the pinned requirements again
 	$(COMPILE) --upgrade pyproject.toml --group build -o requirements.txt

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import pytest
 
 from agent_bridge.config import Settings
 from agent_bridge.store import Store, open_store
+from support.redis_server import RedisServer, cluster_node, running
 from support.store_samples import Clock
 
 TTLS = Settings(session_ttl_s=1000, history_ttl_s=100, history_max_messages=6)
@@ -19,14 +20,31 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["sqlite file", "sqlite memory"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Of an empty store."""
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[RedisServer]:
+    with running(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[RedisServer]:
+    with cluster_node(tmp_path_factory.mktemp("redis-cluster")) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite_file", "sqlite_memory", "redis_server", "redis_cluster"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[str]:
+    """Of an empty store. What a test leaves in Redis must have an end."""
     match request.param:
-        case "sqlite file":
-            return f"sqlite:///{tmp_path}/bridge.db"
-        case _:
-            return "sqlite://:memory:"
+        case "sqlite_file":
+            yield f"sqlite:///{tmp_path}/bridge.db"
+        case "sqlite_memory":
+            yield "sqlite://:memory:"
+        case kind:
+            server: RedisServer = request.getfixturevalue(kind)
+            server.command("FLUSHALL")
+            yield server.url
+            assert server.keys_without_end() == []
 
 
 @pytest.fixture

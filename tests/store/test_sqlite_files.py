@@ -104,16 +104,6 @@ async def test_memory_leaves_no_file(url: str, tmp_path: Path, monkeypatch: pyte
     assert rights(tmp_path) == {}
 
 
-@pytest.mark.parametrize("url", ["redis://:secret@cache.example.com:6379/0", "rediss://cache"])
-async def test_redis_is_refused_with_what_to_write_instead(url: str) -> None:
-    with pytest.raises(StoreUnavailable) as caught:
-        open_store(url, KEPT)
-    assert caught.value.message == (
-        "This version of agent-bridge keeps its state in SQLite, not in Redis. "
-        "Write 'sqlite', 'sqlite:///path/to/file.db' or 'sqlite://:memory:'."
-    )
-
-
 @pytest.mark.parametrize(
     ("url", "said"),
     [

@@ -12,20 +12,23 @@ from agent_bridge.errors import ConfigInvalid, StoreUnavailable
 from agent_bridge.store.protocol import Store
 
 FILE_NAME = "agent-bridge.db"
-_FORMS = "Write 'sqlite', 'sqlite:///path/to/file.db' or 'sqlite://:memory:'."
+_REDIS = ("redis", "rediss", "redis+sentinel", "rediss+sentinel")
+_FORMS = "Write 'sqlite', 'sqlite:///path/to/file.db', 'sqlite://:memory:' or 'redis://host:6379/0'."
 
 
 def open_store(
     url: str, settings: Settings, *, now: Callable[[], float] = time.time
 ) -> AbstractAsyncContextManager[Store]:
     """The store that `url` names: `sqlite` for a file in the user's data directory, `sqlite:///relative`,
-    `sqlite:////absolute`, `sqlite:///~/in/home`, or `sqlite://:memory:`.
+    `sqlite:////absolute`, `sqlite:///~/in/home`, or `sqlite://:memory:`; or a Redis with its Sentinels.
 
     Raises `ConfigInvalid` for any other, and `StoreUnavailable`, now or when it is entered, where it cannot be opened.
     """
     scheme, separator, rest = url.partition("://")
-    if scheme in ("redis", "rediss") and separator:
-        raise StoreUnavailable(f"This version of agent-bridge keeps its state in SQLite, not in Redis. {_FORMS}")
+    if scheme in _REDIS and separator:
+        from agent_bridge.store.redis import open_redis
+
+        return open_redis(url, settings, now=now)
     if scheme != "sqlite":
         named = f"'{scheme}'" if separator else "this"
         raise ConfigInvalid([f"store: {named} is not a kind of store. {_FORMS}"])

@@ -1,0 +1,106 @@
+"""Real Redis servers of a test's own, on free ports of the loopback, that can be made to misbehave."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+from redis import Redis
+
+TOOLS = Path(__file__).parents[2] / ".tools"
+SLOTS = 16384
+
+
+class RedisServer:
+    """Keeps nothing on disk, so a restart leaves it empty."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self._directory = directory
+        self._options = options
+        self._process: subprocess.Popen[str] | None = None
+        self.port = free_port()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        program = shutil.which("redis-server") or shutil.which("redis-server", path=TOOLS)
+        if program is None:
+            pytest.fail("redis-server is not installed; run make tools")
+        where = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._directory)]
+        nothing_kept = ["--save", "", "--appendonly", "no"]
+        self._process = subprocess.Popen(
+            [program, *where, *nothing_kept, *self._options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self._process.stdout
+        assert any("Ready to accept connections" in line for line in self._process.stdout), "redis-server did not start"
+
+    def stop(self) -> None:
+        """At once, as a crash would."""
+        if self._process:
+            with self._process:
+                self._process.kill()
+        self._process = None
+
+    def pause(self) -> None:
+        """It still accepts connections, as the kernel does that, but says nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def command(self, *words: str | int) -> object:
+        """Asks it something on a connection of its own, and waits for the answer."""
+        with Redis(port=self.port, decode_responses=True, encoding_errors="surrogatepass") as client:
+            return cast("object", client.execute_command(*words))  # pyright: ignore[reportUnknownMemberType] - half typed
+
+    def keys_without_end(self) -> list[str]:
+        """Those that nothing would ever delete."""
+        return [key for key in cast("list[str]", self.command("KEYS", "*")) if self.command("PTTL", key) == -1]
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process
+        self._process.send_signal(number)
+
+
+@contextmanager
+def running(directory: Path, *options: str) -> Generator[RedisServer]:
+    server = RedisServer(directory, *options)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def cluster_node(directory: Path) -> Generator[RedisServer]:
+    """A cluster of one node, which refuses what touches keys of several slots."""
+    with running(directory, "--cluster-enabled", "yes", "--cluster-port", str(free_port())) as server:
+        server.command("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS - 1)
+        while "cluster_state:ok" not in str(server.command("CLUSTER", "INFO")):
+            pass
+        yield server
+
+
+def free_port() -> int:
+    """Of those that no outgoing connection is given, so that it stays free until it is used."""
+    while True:
+        port = random.randrange(20_000, 32_000)  # noqa: S311 - not a secret
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
