@@ -107,6 +107,10 @@ Finish = Literal["stop", "tool_calls", "length", "content_filter", "incomplete"]
 class ModelRequest:
     messages: Sequence[Message]
     tools: ToolDefinitions = field(default_factory=ToolDefinitions)
+    max_tokens: int | None = None
+    """The longest reply for this once; it only tightens the model's own setting."""
+    response_schema: JsonObject | None = None
+    """A JSON Schema that the reply's text must satisfy; never together with tools."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -277,25 +277,37 @@ async def test_a_wait_that_is_too_long_is_told_and_not_made(stage: Stage) -> Non
 
 
 @pytest.mark.parametrize("ending", ["cut", "failed"])
-async def test_a_stream_that_breaks_off_is_an_error_and_nothing_is_said_twice(stage: Stage, ending: Ending) -> None:
-    stage.fake.script(Scripted(text=("Hel", "lo"), ending=ending))
+async def test_a_stream_that_breaks_off_begins_again_and_what_it_said_is_void(stage: Stage, ending: Ending) -> None:
+    stage.fake.script(Scripted(text=("Hel", "lo"), ending=ending), Scripted(text=("Hello",)))
+
+    reply = await stage.ask()
+
+    *void, retry, token = stage.events
+    assert void == [Token(content="Hel"), Token(content="lo")]
+    assert isinstance(retry, Retry)
+    assert (token, reply.message["content"]) == (Token(content="Hello"), "Hello")
+
+
+@pytest.mark.parametrize("ending", ["cut", "failed"])
+async def test_a_stream_that_breaks_off_again_and_again_is_an_error(stage: Stage, ending: Ending) -> None:
+    stage.fake.script(*[Scripted(text=("Hel",), ending=ending)] * 3)
 
     error = await stage.fail()
 
     assert isinstance(error, ModelRateLimited if (stage.row.name, ending) == ("bedrock", "failed") else ModelError)
-    assert stage.events == [Token(content="Hel"), Token(content="lo")]
-    assert len(stage.requests) == 1
+    assert "Tried: m (" in error.message
+    assert [type(event) for event in stage.events] == [Token, Retry, Token, Retry, Token]
 
 
 @where(lambda row: row.says_when_finished)
-async def test_a_stream_that_ends_without_being_finished_is_an_error(stage: Stage) -> None:
-    stage.fake.script(Scripted(text=("Hel", "lo"), ending="truncated"))
+async def test_a_stream_that_ends_without_being_finished_begins_again(stage: Stage) -> None:
+    stage.fake.script(*[Scripted(text=("Hel", "lo"), ending="truncated")] * 3)
 
     error = await stage.fail()
 
-    assert (type(error), len(stage.requests)) == (ModelError, 1)
+    assert (type(error), len(stage.requests)) == (ModelError, 3)
     assert "before it was complete" in error.message
-    assert stage.events == [Token(content="Hel"), Token(content="lo")]
+    assert stage.events[:2] == [Token(content="Hel"), Token(content="lo")]
 
 
 async def test_a_stream_that_breaks_off_before_it_said_anything_begins_again(stage: Stage) -> None:

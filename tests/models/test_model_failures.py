@@ -113,7 +113,7 @@ def test_a_providers_words_are_shown_without_anything_secret(said: str, shown: s
         pytest.param(Failure(kind="overloaded"), 1, 0.25, id="first"),
         pytest.param(Failure(kind="overloaded"), 2, 0.5, id="second"),
         pytest.param(Failure(kind="overloaded"), 3, None, id="enough"),
-        pytest.param(Failure(kind="overloaded", heard=True), 1, None, id="something was announced"),
+        pytest.param(Failure(kind="overloaded", heard=True), 1, 0.25, id="something was announced"),
         pytest.param(Failure(kind="rate_limited", retry_after_s=3), 1, 3, id="asked to wait"),
         pytest.param(Failure(kind="rate_limited", retry_after_s=0), 1, 0, id="asked to come at once"),
         pytest.param(Failure(kind="rate_limited", retry_after_s=31), 1, None, id="asked to wait too long"),

@@ -16,7 +16,7 @@ from agent_bridge.models import Models
 from agent_bridge.models.catalogue import Catalogue
 from agent_bridge.models.choices import PREFIXES
 from agent_bridge.models.demo import DEMO_REASON, DemoModel
-from agent_bridge.models.litellm import LiteLLMModel
+from agent_bridge.models.failover import FailoverModel
 from agent_bridge.views import ModelView
 from support.providers.opening import config_of
 
@@ -101,7 +101,7 @@ def test_a_name_from_a_caller_is_never_filled_in_from_the_environment() -> None:
 def test_a_model_with_its_credentials_is_opened() -> None:
     models = models_of({"fast": FAST}, OPENAI)
 
-    assert isinstance(models.open("fast"), LiteLLMModel)
+    assert isinstance(models.open("fast"), FailoverModel)
     assert isinstance(models.open(""), DemoModel)
     assert models.check("fast") is models.check("demo/rules") is None
 

@@ -11,6 +11,7 @@ HEAD = "| key | type | default | meaning |"
 SECTIONS = {
     "PastedUpstream": "[an upstream](#upstreams)",
     "ModelAlias": "[a model](#models)",
+    "Deployment": "[a deployment](#deployments)",
     "Server": "[a server](#servers)",
     "ToolFilter": "[a filter](#tools)",
     "Approvals": "[a table](#approvals)",

@@ -13,6 +13,7 @@ STORE = r"^(sqlite|sqlite://.+|rediss?://.+|\$\{.*|os\.environ/\w+)$"
 VARIABLE = r"^[^=\s]+$"
 HEADER = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 SOMETHING = r"\S"
+MODEL_ID = r"^([^\s/]+/\S+|\$\{\S*|os\.environ/\w+)$"
 ONE_LINE = r"^[^\r\n]*$"
 PATTERNS = {
     NAME: "must begin with a letter or digit and hold only letters, digits, '-' and '_', at most 64",
@@ -22,6 +23,7 @@ PATTERNS = {
     VARIABLE: "must be the name of an environment variable",
     HEADER: "must be the name of an HTTP header",
     SOMETHING: "must not be empty",
+    MODEL_ID: "must be a LiteLLM model id such as azure/my-deployment",
     ONE_LINE: "must be a single line",
 }
 
@@ -29,6 +31,7 @@ Name = Annotated[str, Field(pattern=NAME)]
 Variable = Annotated[str, Field(pattern=VARIABLE)]
 Header = Annotated[str, Field(pattern=HEADER)]
 Something = Annotated[str, Field(pattern=SOMETHING)]
+ModelId = Annotated[str, Field(pattern=MODEL_ID)]
 OneLine = Annotated[str, Field(pattern=ONE_LINE)]
 Url = Annotated[str, Field(pattern=URL)]
 Seconds = Annotated[float, Field(gt=0)]

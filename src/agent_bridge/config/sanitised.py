@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from agent_bridge.config.redaction import REMOVED, clean_arguments, clean_url, masked
-from agent_bridge.config.schema import Auth, ModelAlias, Upstream
+from agent_bridge.config.schema import Auth, Deployment, ModelAlias, Upstream
 from agent_bridge.config.settings import Config
 
 JsonObject = dict[str, object]
@@ -41,11 +41,18 @@ def _upstream(upstream: Upstream) -> JsonObject:
 
 
 def _model(alias: ModelAlias) -> JsonObject:
-    shown = alias.model_dump(mode="json", exclude_defaults=True)
-    if alias.api_base:
-        shown["api_base"] = clean_url(alias.api_base)
-    if alias.api_key:
-        shown["api_key"] = masked(alias.api_key)
+    shown = _place(alias)
+    if alias.deployments:
+        shown["deployments"] = [_place(deployment) for deployment in alias.deployments]
+    return shown
+
+
+def _place(place: ModelAlias | Deployment) -> JsonObject:
+    shown = place.model_dump(mode="json", exclude_defaults=True)
+    if place.api_base:
+        shown["api_base"] = clean_url(place.api_base)
+    if place.api_key:
+        shown["api_key"] = masked(place.api_key)
     return shown
 
 

@@ -17,6 +17,7 @@ from agent_bridge.config.fields import (
     Closed,
     Count,
     Header,
+    ModelId,
     Money,
     Name,
     OneLine,
@@ -115,6 +116,19 @@ class PastedUpstream(Upstream):
         return Upstream(**fields)
 
 
+class Deployment(Closed):
+    """One of several places where a model can be reached. What it does not say is as the model says."""
+
+    model: ModelId | None = None
+    """Its LiteLLM model id there, where it has another."""
+    api_base: Annotated[Url | None, Field(repr=False)] = None
+    """The address."""
+    api_key: OneLine | None = Field(default=None, repr=False)
+    """The key."""
+    api_version: str | None = None
+    """The version of the API, where there are several (Azure)."""
+
+
 class ModelAlias(Closed):
     """A name for a model and the settings that go with it."""
 
@@ -134,6 +148,15 @@ class ModelAlias(Closed):
     """The version of the provider's API, where it has several (Azure)."""
     fallbacks: tuple[str, ...] = ()
     """Aliases or model ids to try, in order, when this one cannot answer."""
+    deployments: tuple[Deployment, ...] = ()
+    """Several places where the model can be reached, which share the load; without any, there is one."""
+    connect_timeout_s: Seconds = 10
+    """How long connecting to the provider may take."""
+    first_token_timeout_s: Seconds | None = None
+    """How long the answer may take to begin; without it, 60 s where there is a fallback or another deployment to turn
+    to, else as long as the whole call."""
+    idle_timeout_s: Seconds = 90
+    """How long the provider may be silent while it answers."""
     backend: Literal["auto", "litellm"] = "auto"
     """What speaks to the provider; `litellm` makes it LiteLLM in any case."""
 

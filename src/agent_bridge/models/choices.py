@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from agent_bridge.config import Config
 from agent_bridge.config.providers import STAND_IN, provider_of
-from agent_bridge.config.schema import ModelAlias
+from agent_bridge.config.schema import Deployment, ModelAlias
 from agent_bridge.config.secrets import MissingVariable, resolve
 from agent_bridge.errors import ModelNotFound
 from agent_bridge.models.catalogue import Catalogue
@@ -71,6 +71,21 @@ def choose(name: str, config: Config, catalogue: Catalogue) -> ModelChoice:
     return ModelChoice(
         name=chosen, settings=settings, model_id=model_id, provider_id=provider_id, provider_name=provider_name
     )
+
+
+def deployments_of(choice: ModelChoice, config: Config) -> list[ModelChoice]:
+    """The same choice at each of its deployments; one that names no model id of its own keeps the alias's."""
+    return [_at(choice, deployment, config) for deployment in choice.settings.deployments] or [choice]
+
+
+def _at(choice: ModelChoice, deployment: Deployment, config: Config) -> ModelChoice:
+    own = deployment.model_dump(exclude_none=True)
+    settings = choice.settings.model_copy(update={**own, "deployments": ()})
+    if deployment.model is None:
+        return replace(choice, settings=settings)
+    model_id = _written(deployment.model, config)
+    provider_id, provider_name = provider_named_in(model_id)
+    return replace(choice, settings=settings, model_id=model_id, provider_id=provider_id, provider_name=provider_name)
 
 
 def provider_named_in(model_id: str) -> tuple[str, str]:

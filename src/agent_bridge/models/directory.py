@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from agent_bridge.config import Config
@@ -11,12 +12,11 @@ from agent_bridge.messages import ModelRequest, Reply
 from agent_bridge.models import listing
 from agent_bridge.models.catalogue import Catalogue
 from agent_bridge.models.choices import ModelChoice, choose
-from agent_bridge.models.credentials import access_of
 from agent_bridge.models.demo import DemoModel
-from agent_bridge.models.litellm import Library, LiteLLMModel, Target
+from agent_bridge.models.failover import Circuits, FailoverModel
+from agent_bridge.models.litellm import Library
+from agent_bridge.models.opening import Backends, Opening, Settings
 from agent_bridge.models.retries import Retries
-from agent_bridge.models.scrubbing import Scrubber
-from agent_bridge.models.tool_schemas import PreparedTools
 from agent_bridge.views import ModelView
 
 
@@ -34,40 +34,31 @@ class Models:
         self._retries = retries or Retries()
         self._catalogue = Catalogue()
         self._library = Library()
-        self._tools = PreparedTools()
+        self._circuits = Circuits()
+        self._opening = Opening(config, self._catalogue, self._circuits, Backends(self._library))
 
     def resolve(self, name: str) -> ModelChoice:
         """The model that a name stands for; an empty name is the default. Needs no secret. Raises `ModelNotFound`."""
         return choose(name, self._config, self._catalogue)
 
     def open(self, name: str, *, temperature: float | None = None, max_tokens: int | None = None) -> Model:
-        """The model, with these settings before its own. Raises `ModelNotFound` or `ModelCredentials`."""
+        """The model with its fallbacks, and with these settings before its own.
+
+        Raises `ModelNotFound`, and `ModelCredentials` where neither it nor a fallback has any.
+        """
         choice = self.resolve(name)
         if choice.is_stand_in:
             return DemoModel()
-        access = access_of(choice, self._config.environ)
-        settings = choice.settings
-        asked: dict[str, object] = {
-            "temperature": settings.temperature if temperature is None else temperature,
-            "max_tokens": settings.max_tokens if max_tokens is None else max_tokens,
-            "top_p": settings.top_p,
-        }
-        target = Target(
-            name=choice.name,
-            model_id=choice.model_id,
-            parameters={**access.parameters, **{key: value for key, value in asked.items() if value is not None}},
-            credentials=access.wording,
-            scrubber=Scrubber(access.secrets),
-        )
-        return LiteLLMModel(target, library=self._library, tools=self._tools, retries=self._retries)
+        settings = Settings(temperature=temperature, max_tokens=max_tokens)
+        return FailoverModel(self._opening.candidates(choice, settings), retries=self._retries)
 
     def check(self, name: str) -> str | None:
-        """Why the model cannot be used now, as far as its name and its credentials tell."""
+        """Why the model cannot be used now, as far as its name, its credentials and its latest failures tell."""
         try:
             choice = self.resolve(name)
         except ModelNotFound as error:
             return error.message
-        return listing.check(choice, self._config.environ)
+        return listing.check(choice, self._config) or self._unwell(choice)
 
     def rows(self, provider: str = "", query: str = "") -> list[ModelView]:
         """What there is to pick: what is configured, what providers with credentials offer, and the stand-in.
@@ -76,7 +67,8 @@ class Models:
         credentials is left out, and so are dated versions of a model that is listed; any of them can still be named.
         """
         found = listing.rows(self._config, self._catalogue)
-        return [row for row in found if listing.matches(row, provider=provider, query=query)]
+        wanted = [row for row in found if listing.matches(row, provider=provider, query=query)]
+        return [self._as_it_is(row) for row in wanted]
 
     def warm(self) -> None:
         """Begins to import LiteLLM in the background, where a configured model needs it. Returns at once."""
@@ -92,4 +84,13 @@ class Models:
             choice = self.resolve(name)
         except ModelNotFound:
             return False
-        return not choice.is_stand_in and listing.check(choice, self._config.environ) is None
+        return not choice.is_stand_in and listing.check(choice, self._config) is None
+
+    def _unwell(self, choice: ModelChoice) -> str | None:
+        return self._circuits.problem(choice.name, max(1, len(choice.settings.deployments)))
+
+    def _as_it_is(self, row: ModelView) -> ModelView:
+        """The row with what its latest failures say, where it could be used otherwise."""
+        alias = self._config.models.get(row.id)
+        reason = self._circuits.problem(row.id, max(1, len(alias.deployments) if alias else 1))
+        return replace(row, available=False, reason=reason) if row.available and reason else row

@@ -27,6 +27,7 @@ Kind = Literal[
     "incomplete",
     "internal",
     "overloaded",
+    "paused",
     "quota",
     "rate_limited",
     "refused",
@@ -49,21 +50,25 @@ class Failure:
 
     @property
     def may_be_repeated(self) -> bool:
-        """Another attempt may succeed, and nobody has seen anything of this one."""
-        return self.kind in _WORTH_REPEATING and not self.heard
+        """Another attempt may succeed."""
+        return self.kind in _WORTH_REPEATING
 
     @property
     def reason(self) -> str:
         """What happened, in few words."""
         return self.kind.replace("_", " ")
 
-    def error(self, model: str, credentials: str) -> BridgeError:
-        """The error for the caller. `credentials` says where the model's credentials come from."""
+    def error(self, model: str, credentials: str, tried: str = "") -> BridgeError:
+        """The error for the caller.
+
+        `credentials` says where the model's credentials come from, `tried` what was done before giving up.
+        """
         kind, what, advice = _WORDING[self.kind]
         broke = " while it was answering" if self.heard and self.kind != "incomplete" else ""
         said = f' The provider said: "{self.words.rstrip(".")}".' if self.words else ""
         wait = f" The provider asks to wait {self.retry_after_s:g} s." if self.retry_after_s else ""
-        return kind(f"{what.format(model=model)}{broke}.{said}{wait} {advice.format(credentials=credentials)}")
+        done = f" {tried}" if tried else ""
+        return kind(f"{what.format(model=model)}{broke}.{said}{wait}{done} {advice.format(credentials=credentials)}")
 
 
 _AGAIN = "Try again in a moment, or choose another model with list_models."
@@ -85,6 +90,11 @@ _WORDING: Mapping[Kind, tuple[type[BridgeError], str, str]] = {
         "Choose another model with list_models, or leave out the tool or content that is new.",
     ),
     "overloaded": (ModelError, "The provider of the model '{model}' failed", _AGAIN),
+    "paused": (
+        ModelError,
+        "The provider of the model '{model}' has failed again and again, so it is left alone for a while",
+        _AGAIN,
+    ),
     "quota": (
         ModelRateLimited,
         "The account of the model '{model}' has no quota left",

@@ -10,7 +10,7 @@ from agent_bridge.config.providers import PROVIDERS, STAND_IN, provider_of
 from agent_bridge.config.schema import ModelAlias
 from agent_bridge.errors import BridgeError
 from agent_bridge.models.catalogue import Catalogue, Entry
-from agent_bridge.models.choices import ModelChoice, choose, provider_named_in
+from agent_bridge.models.choices import ModelChoice, choose, deployments_of, provider_named_in
 from agent_bridge.models.credentials import access_of, key_variable
 from agent_bridge.models.demo import DEMO_REASON
 from agent_bridge.views import ModelView
@@ -36,11 +36,17 @@ def matches(row: ModelView, *, provider: str, query: str) -> bool:
     return any(query in name.casefold() for name in (row.id, row.model_id, row.model_name))
 
 
-def check(choice: ModelChoice, environ: Mapping[str, str]) -> str | None:
-    """Why the model cannot be used now, as far as credentials tell."""
+def check(choice: ModelChoice, config: Config) -> str | None:
+    """Why the model cannot be used now, as far as credentials tell: one deployment that has them is enough."""
+    if choice.is_stand_in:
+        return None
+    problems = [_missing(deployment, config.environ) for deployment in deployments_of(choice, config)]
+    return problems[0] if all(problems) else None
+
+
+def _missing(choice: ModelChoice, environ: Mapping[str, str]) -> str | None:
     try:
-        if not choice.is_stand_in:
-            access_of(choice, environ)
+        access_of(choice, environ)
     except BridgeError as error:
         return error.message
     return None
@@ -67,7 +73,7 @@ def _configured(name: str, config: Config, catalogue: Catalogue) -> ModelView:
         return _row(name, model_id, None, available=False, reason=error.message)
     if choice.is_stand_in:
         return _row(name, STAND_IN, None, reason=DEMO_REASON)
-    missing = check(choice, config.environ)
+    missing = check(choice, config)
     entry = catalogue.entry(choice.model_id)
     return _row(name, choice.model_id, entry, available=missing is None, reason=missing)
 

@@ -14,17 +14,21 @@ class Retries:
     most: int = 2
     first_wait_s: float = 0.5
     longest_wait_s: float = 30
+    hurried_wait_s: float = 2
+    """The longest wait where there is somebody else to ask."""
     jitter: Callable[[], float] = SystemRandom().random
     """A number from 0 to 1, so that callers who failed together do not come back together."""
 
-    def wait_s(self, failure: Failure, failures: int) -> float | None:
+    def wait_s(self, failure: Failure, failures: int, *, hurried: bool = False) -> float | None:
         """How long to wait after this many failures; `None` to give up.
 
-        Never less than the provider asks for: where that is too long, the caller is told instead.
+        Never less than the provider asks for: where that is too long, the caller is told instead. `hurried`: there is
+        somebody else to ask, so silence is not waited for a second time.
         """
-        if failures > self.most or not failure.may_be_repeated:
+        if failures > self.most or not failure.may_be_repeated or (hurried and failure.kind == "timeout"):
             return None
         if failure.retry_after_s is not None:
             wait_s = failure.retry_after_s * (1 + self.jitter() / 10)
-            return wait_s if failure.retry_after_s <= self.longest_wait_s else None
+            longest_s = self.hurried_wait_s if hurried else self.longest_wait_s
+            return wait_s if failure.retry_after_s <= longest_s else None
         return min(self.first_wait_s * 2 ** (failures - 1) * (0.5 + self.jitter() / 2), self.longest_wait_s)

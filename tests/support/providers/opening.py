@@ -17,9 +17,9 @@ def config_of(models: Mapping[str, ModelAlias], environ: Mapping[str, str], defa
 
 
 @asynccontextmanager
-async def open_model(alias: ModelAlias, environ: Mapping[str, str]) -> AsyncGenerator[Model]:
+async def open_model(alias: ModelAlias, environ: Mapping[str, str], **others: ModelAlias) -> AsyncGenerator[Model]:
     """The model that `alias` describes, under the name `m`."""
-    models = Models(config_of({"m": alias}, environ), retries=AT_ONCE)
+    models = Models(config_of({"m": alias, **others}, environ), retries=AT_ONCE)
     try:
         yield models.open("m")
     finally:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.events import Emit, Token
 from agent_bridge.messages import Message, ModelRequest, Reply, ToolCall, Usage, text_of
+from agent_bridge.models.failover import Alive
 
 if TYPE_CHECKING:
     from agent_bridge.models.demo.choosing import Wanted
@@ -24,6 +25,11 @@ class DemoModel:
 
     Its tokens are words: those of the messages that it read, and those that it wrote as an answer or as arguments.
     """
+
+    async def attempt(self, request: ModelRequest, emit: Emit, alive: Alive) -> Reply:
+        """As the fallback of another model."""
+        alive()
+        return await self.complete(request, emit)
 
     async def complete(self, request: ModelRequest, emit: Emit) -> Reply:
         from agent_bridge.models.demo.deciding import decide  # its many patterns would slow down every start

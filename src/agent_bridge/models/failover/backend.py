@@ -1,0 +1,59 @@
+"""One model at one address, as everything above it sees it: asked once, under deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent_bridge.events import Emit, Event
+from agent_bridge.messages import ModelRequest, Reply
+from agent_bridge.models.failures import Failure
+
+Alive = Callable[[], None]
+"""Called for whatever arrives from the provider, even for what no follower sees."""
+
+
+class Backend(Protocol):
+    """Asks once and never again: what follows from a failure is decided above it."""
+
+    async def attempt(self, request: ModelRequest, emit: Emit, alive: Alive) -> Reply | Failure:
+        """Streams `Token` and `Thinking` to `emit`; returns the whole reply, or what went wrong.
+
+        Changes nothing in the request. Keeps the deadline for connecting itself, and no other. Cancelling it closes its
+        connection.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """How long a provider may be silent. How long the whole reply may take is for the caller to say."""
+
+    first_token_s: float | None = None
+    idle_s: float = 90
+
+
+async def ask(backend: Backend, request: ModelRequest, emit: Emit, deadlines: Deadlines) -> Reply | Failure:
+    """One attempt, given up where the provider is silent for too long."""
+    loop = asyncio.get_running_loop()
+    heard = False
+
+    def announce(event: Event) -> None:
+        nonlocal heard
+        heard = True
+        emit(event)
+
+    def alive() -> None:
+        if not patience.expired():
+            patience.reschedule(loop.time() + deadlines.idle_s)
+
+    patience = asyncio.timeout(deadlines.first_token_s)
+    try:
+        async with patience:
+            return await backend.attempt(request, announce, alive)
+    except TimeoutError:
+        if not patience.expired():
+            raise
+        return Failure(kind="timeout", heard=heard)

@@ -1,0 +1,109 @@
+"""How a choice becomes something that can be asked: its fallbacks, its deployments, and what speaks to each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent_bridge.config import Config
+from agent_bridge.config.schema import ModelAlias
+from agent_bridge.errors import BridgeError
+from agent_bridge.models.catalogue import Catalogue
+from agent_bridge.models.choices import ModelChoice, choose, deployments_of
+from agent_bridge.models.credentials import Access, access_of
+from agent_bridge.models.demo import DemoModel
+from agent_bridge.models.failover import Backend, Candidate, Circuits, Deadlines, Deployment
+from agent_bridge.models.litellm import Library, LiteLLMModel, Target
+from agent_bridge.models.scrubbing import Scrubber
+from agent_bridge.models.tool_schemas import PreparedTools
+
+FIRST_TOKEN_S = 60
+"""How long a model may think before another is asked, where there is another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a session asks for; it comes before what the alias says."""
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+
+    def over(self, own: ModelAlias) -> dict[str, object]:
+        """The parameters of a request."""
+        settings = {
+            "temperature": own.temperature if self.temperature is None else self.temperature,
+            "max_tokens": own.max_tokens if self.max_tokens is None else self.max_tokens,
+            "top_p": own.top_p,
+        }
+        return {name: value for name, value in settings.items() if value is not None}
+
+
+class Backends:
+    """What speaks to a provider."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._tools = PreparedTools()
+
+    def of(self, choice: ModelChoice, access: Access, settings: Settings) -> Backend:
+        if choice.is_stand_in:
+            return DemoModel()
+        target = Target(
+            model_id=choice.model_id,
+            parameters={**access.parameters, **settings.over(choice.settings)},
+            connect_timeout_s=choice.settings.connect_timeout_s,
+            scrubber=Scrubber(access.secrets),
+        )
+        return LiteLLMModel(target, library=self._library, tools=self._tools)
+
+
+class Opening:
+    def __init__(self, config: Config, catalogue: Catalogue, circuits: Circuits, backends: Backends) -> None:
+        self._config = config
+        self._catalogue = catalogue
+        self._circuits = circuits
+        self._backends = backends
+
+    def candidates(self, choice: ModelChoice, settings: Settings) -> list[Candidate]:
+        """The chosen model and its fallbacks. Raises what is wrong with it, where none of them can be asked."""
+        names = [choice.name, *choice.settings.fallbacks]
+        found = [self._candidate(name, settings, alone=len(names) == 1) for name in names]
+        problem = found[0].problem
+        if problem is not None and not any(candidate.deployments for candidate in found):
+            raise problem
+        return found
+
+    def _candidate(self, name: str, settings: Settings, *, alone: bool) -> Candidate:
+        try:
+            choice = choose(name, self._config, self._catalogue)
+            places = deployments_of(choice, self._config)
+            patient = alone and len(places) == 1
+            return Candidate(name=choice.name, deployments=self._deployments(places, settings, patient=patient))
+        except BridgeError as error:
+            return Candidate(name=name, problem=error)
+
+    def _deployments(self, places: Sequence[ModelChoice], settings: Settings, *, patient: bool) -> list[Deployment]:
+        """Those that have credentials; raises what is missing where none has."""
+        made: list[Deployment] = []
+        problems: list[BridgeError] = []
+        for number, place in enumerate(places):
+            try:
+                access = access_of(place, self._config.environ)
+            except BridgeError as error:
+                problems.append(error)
+                continue
+            deployment = Deployment(
+                backend=self._backends.of(place, access, settings),
+                circuit=self._circuits.of(place.name, number),
+                deadlines=_deadlines(place.settings, patient=patient),
+                credentials=access.wording,
+            )
+            made.append(deployment)
+        if not made:
+            raise problems[0]
+        return made
+
+
+def _deadlines(settings: ModelAlias, *, patient: bool) -> Deadlines:
+    first_token_s = settings.first_token_timeout_s or (None if patient else FIRST_TOKEN_S)
+    return Deadlines(first_token_s=first_token_s, idle_s=settings.idle_timeout_s)
