@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from agent_bridge import __version__
@@ -16,8 +17,10 @@ from agent_bridge.bridge import Bridge, Changes
 from agent_bridge.bridge import Models as ModelSource
 from agent_bridge.builtin import BUILTINS
 from agent_bridge.config import Config
+from agent_bridge.errors import ConfigInvalid, StoreUnavailable
 from agent_bridge.models import Models
-from agent_bridge.runs import Equip, Legs, Runs, keep_house
+from agent_bridge.records import Notice
+from agent_bridge.runs import Equip, Executor, Legs, Runs, keep_house
 from agent_bridge.store import open_store
 from agent_bridge.upstream import Upstreams
 
@@ -30,11 +33,18 @@ async def open_bridge(
 ) -> AsyncGenerator[Bridge]:
     """A bridge that works until the block ends; then its runs are stopped, and everything it opened is closed.
 
-    `adopt_orphans` also continues what processes that stopped have left in the store.
+    `adopt_orphans` also works for others: it continues what processes that stopped have left in the store, and where
+    the store is shared, takes runs of every process. At its end its runs have `drain_s` to end too.
     """
     environment.prepare()
+    settings = config.settings
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_store(config.store_url(), config.settings))
+        url, notices = config.store_url(), ()
+        try:
+            store = await stack.enter_async_context(open_store(url, settings))
+        except StoreUnavailable as error:
+            url, notices = _fallback(config, error)
+            store = await stack.enter_async_context(open_store(url, settings))
         if models is None:
             models = own = Models(config)
             stack.push_async_callback(own.aclose)
@@ -42,10 +52,17 @@ async def open_bridge(
             Upstreams(config.upstreams, environ=config.environ, builtins=BUILTINS)
         )
         changes = Changes()
-        equip = Equip(config, models.open, upstreams.open)
-        lease_s = config.settings.turn_lease_s
-        legs = await stack.enter_async_context(Legs(store, equip, lease_s=lease_s, on_change=changes.tell_run))
-        runs = Runs(store, legs, legs, config.settings)
+        equip = Equip(config, models.open, upstreams.open, notices=notices)
+        lease_s, drain_s = settings.turn_lease_s, settings.drain_s if adopt_orphans else 0
+        legs = await stack.enter_async_context(
+            Legs(store, equip, lease_s=lease_s, on_change=changes.tell_run, drain_s=drain_s)
+        )
+        executor: Executor = legs
+        if adopt_orphans and _is_shared(url):
+            from agent_bridge.runs.docket import DocketExecutor
+
+            executor = await stack.enter_async_context(DocketExecutor(url, store, legs, settings))
+        runs = Runs(store, legs, executor, settings)
         if adopt_orphans:
             await stack.enter_async_context(background(keep_house(store, runs, lease_s=lease_s)))
         yield Bridge(config, store=store, models=models, upstreams=upstreams, equip=equip, runs=runs, changes=changes)
@@ -102,6 +119,35 @@ async def serve_http(
                 allow_unauthenticated=allow_unauthenticated,
                 on_listening=on_listening,
             )
+
+
+async def work(config: Config, *, on_ready: Callable[[], None] = lambda: log.info("taking runs")) -> None:
+    """Works on the runs of a shared store until the process is told to end. Raises `ConfigInvalid` for any other."""
+    if not _is_shared(config.store_url()):
+        raise ConfigInvalid(
+            [
+                "A worker needs a store that is shared: give it the redis:// URL that the servers use, with --store or "
+                "in servers.yaml. With any other, `agent-bridge serve` works on its runs itself."
+            ]
+        )
+    with on_signals() as stopping:
+        async with open_bridge(replace(config, store_fallback=None), adopt_orphans=True):
+            on_ready()
+            await stopping.wait()
+
+
+def _fallback(config: Config, error: StoreUnavailable) -> tuple[str, tuple[Notice, ...]]:
+    """What to open instead of Redis, and what everyone is to be told. Raises the error where there is nothing."""
+    if config.store_fallback is None or not _is_shared(config.store_url()):
+        raise error
+    what = "Nothing is shared with other processes, and what is kept in Redis is not seen"
+    log.error("%s The store is SQLite instead, because store_fallback says so. %s.", error.message, what)
+    message = f"Redis could not be reached when the bridge started, so it keeps its state in SQLite. {what}."
+    return config.store_fallback, (Notice(code="store_unavailable", message=message),)
+
+
+def _is_shared(store_url: str) -> bool:
+    return store_url.startswith("redis")
 
 
 def _as_tools(config: Config) -> dict[str, str]:

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from agent_bridge.terminal.failures import guarded
     from agent_bridge.terminal.logs import start_logging
 
-    start_logging(options.log_level, tracebacks=options.run is _serve or options.log_level == "debug")
+    start_logging(options.log_level, tracebacks=options.run in (_serve, _worker) or options.log_level == "debug")
     return guarded(lambda: options.run(options, os.environ), as_json=_is_for_programs(options))
 
 
@@ -163,6 +163,12 @@ def _serve(options: Options, environ: Environ) -> int:
     )
 
 
+def _worker(options: Options, environ: Environ) -> int:
+    from agent_bridge.terminal.serve import worker
+
+    return worker(_config(options, environ))
+
+
 def _check(options: Options, environ: Environ) -> int:
     from agent_bridge.terminal.listing import check, schema
 
@@ -227,6 +233,7 @@ COMMANDS = (
     Command("ask", "Say one thing, and see the agent work and answer.", manual.ASK, _take_ask, _ask),
     Command("chat", "Talk with the agent.", manual.CHAT, lambda _, flags: _take_session(flags), _chat),
     Command("serve", "Serve MCP to hosts.", manual.SERVE, _take_serve, _serve),
+    Command("worker", "Work on runs, and serve nothing.", manual.WORKER, lambda _parser, _flags: None, _worker),
     Command("install", "Make a host start the bridge.", manual.INSTALL, _take_install, _install),
     Command("check", "See whether everything that is configured works.", manual.CHECK, _take_check, _check),
     Command("servers", "List the servers.", manual.SERVERS, _take_servers, _servers),

@@ -18,7 +18,7 @@ from agent_bridge.config.schema import Limits
 from agent_bridge.errors import BridgeError, RunNotFound
 from agent_bridge.events import Recorded
 from agent_bridge.records import Notice, Principal, Run, Session
-from agent_bridge.runs import Equip, Runs, notices_of
+from agent_bridge.runs import Equip, Runs
 from agent_bridge.store import Store
 from agent_bridge.tools import JsonObject
 from agent_bridge.views import (
@@ -93,7 +93,7 @@ class Bridge:
         session = self._sessions.new(who, request)
         choice = self._models.resolve(session.model)
         tools = await self._equip.tools_of(session)
-        notices = notices_of(tools, session, self._equip.server_of(session))
+        notices = self._equip.notices_of(tools, session)
         await self._store.add_session(session)
         self._changes.tell(Change(who.id, session.session_id))
         return ConnectionView(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agent_bridge.runs.equipment import DIRECT, Equip, notices_of
+from agent_bridge.runs.equipment import DIRECT, Equip
 from agent_bridge.runs.housekeeping import keep_house
 from agent_bridge.runs.legs import Executor, Legs
 from agent_bridge.runs.service import Runs
 
-__all__ = ["DIRECT", "Equip", "Executor", "Legs", "Runs", "keep_house", "notices_of"]
+__all__ = ["DIRECT", "Equip", "Executor", "Legs", "Runs", "keep_house"]

@@ -51,8 +51,12 @@ class Equipment:
 class Equip:
     """Finds what a session needs, by the configuration as it is now."""
 
-    def __init__(self, config: Config, open_model: OpenModel, open_tools: OpenTools) -> None:
+    def __init__(
+        self, config: Config, open_model: OpenModel, open_tools: OpenTools, *, notices: tuple[Notice, ...] = ()
+    ) -> None:
+        """`notices` are what every caller of the bridge should know."""
         self._config = config
+        self._notices = notices
         self._open_model = open_model
         self._open_tools = open_tools
 
@@ -66,8 +70,12 @@ class Equip:
             tools=tools,
             approval_reason=lambda tool: _approval_reason(server.policy_for(tool.name, tool.upstream), tool),
             approval_expire_s=server.approval_rules.expire_s,
-            notices=notices_of(tools, session, server),
+            notices=self.notices_of(tools, session),
         )
+
+    def notices_of(self, tools: Toolset, session: Session) -> tuple[Notice, ...]:
+        """What a caller should know of the bridge and of the tools, the worst last: that there are none at all."""
+        return (*self._notices, *_of_tools(tools, session, self.server_of(session)))
 
     async def tools_of(self, session: Session) -> Toolset:
         if session.upstream is not None:
@@ -91,8 +99,7 @@ class Equip:
         return server
 
 
-def notices_of(tools: Toolset, session: Session, server: Server) -> tuple[Notice, ...]:
-    """What a caller should know of the tools, the worst last: that there are none at all."""
+def _of_tools(tools: Toolset, session: Session, server: Server) -> tuple[Notice, ...]:
     expected = session.upstream is not None or bool(server.upstreams)
     if not expected or tools.definitions.tools:
         return tools.notices

@@ -42,6 +42,12 @@ examples:
   agent-bridge serve --transport http --port 8000       MCP at http://127.0.0.1:8000/mcp
 
 Over stdio, stdout belongs to the protocol; the log goes to stderr."""
+WORKER = """\
+example:
+  agent-bridge worker --store redis://redis.internal:6379/0
+
+More hands for the servers that share the Redis store: give it the same store, the same servers.yaml and the same keys.
+Told to end, it gives its runs a moment (drain_s), then hands them to the others."""
 INSTALL = """\
 examples:
   agent-bridge install claude-desktop

@@ -1,4 +1,4 @@
-"""The `serve` command: hands the process over to a door, and tells a person who started it by hand what it is."""
+"""The `serve` and `worker` commands: they hand the process over, and tell who started it by hand what it is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import sys
 from typing import Literal
 
-from agent_bridge.app import serve_http, serve_stdio
+from agent_bridge.app import serve_http, serve_stdio, work
 from agent_bridge.config import Config
 from agent_bridge.terminal import exits
 
@@ -34,4 +34,10 @@ def serve(
                 on_listening=lambda address: print(f"agent-bridge: MCP at {address}", file=sys.stderr),
             )
         )
+    return exits.OK
+
+
+def worker(config: Config) -> int:
+    """Until the process is told to end."""
+    asyncio.run(work(config, on_ready=lambda: print("agent-bridge: taking runs", file=sys.stderr)))
     return exits.OK

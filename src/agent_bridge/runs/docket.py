@@ -1,0 +1,212 @@
+"""Runs shared out over Redis by Docket: any worker takes them. The only home of pydocket.
+
+Docket brings a run to a worker at least once. That only one works on it is the doing of the run's own lease and fence,
+which the store keeps; a run whose worker stopped is continued by `keep_house`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Self, cast
+
+from docket import Docket, Worker
+from redis.exceptions import RedisError
+
+from agent_bridge.config import Settings
+from agent_bridge.errors import StoreUnavailable
+from agent_bridge.records import Run, Session
+from agent_bridge.runs.draining import drain
+from agent_bridge.runs.legs import Legs
+from agent_bridge.runs.patience import Patience
+from agent_bridge.store import LeaseLost, Store
+
+log = logging.getLogger(__name__)
+
+NAME = "ab:docket"
+"""What Docket's keys begin with: `ab:`, as all of the bridge's do."""
+TASK = "work"
+LEASE_S = 5.0
+"""After this much silence of the worker that was brought a run, it is brought to another."""
+BROUGHT_AT_ONCE = 64
+"""How many runs a worker takes at the same moment. Each needs a connection, of which the redis library gives 100."""
+SENT_AT_ONCE = 16
+SEND_S = 1.5
+"""How long it may take to send a run to the workers; then it is worked on in this process."""
+QUEUED_S = 600.0
+"""How long a run may wait for a worker with room, before it is sent again."""
+KEPT = timedelta(days=1)
+"""How long Docket's keys outlive their last use."""
+TEND_EVERY_S = 60.0
+LOOK_EVERY = timedelta(seconds=0.1)
+"""How often a worker sees to what it has taken. It hears of a new run at once."""
+RECONNECT = timedelta(seconds=0.5)
+CLOSE_S = 1.0
+"""How long Redis may take to hear that this worker goes."""
+
+
+class DocketExecutor:
+    """Satisfies `Executor`, and works on what it and others send, as far as this process has room.
+
+    At its end it takes no more runs; those at work have a while to end too, and are then handed to other workers.
+    """
+
+    def __init__(self, url: str, store: Store, legs: Legs, settings: Settings) -> None:
+        self._store = store
+        self._legs = legs
+        self._settings = settings
+        self._docket = Docket(
+            name=NAME,
+            url=url,
+            heartbeat_interval=timedelta(seconds=10),
+            execution_ttl=timedelta(0),  # what became of a run is in its record
+        )
+        self._docket.tasks.clear()
+        self._docket.register(self._take, names=[TASK])
+        self._room = asyncio.Semaphore(settings.runs_per_worker)
+        self._waiting: set[asyncio.Task[None]] = set()
+        self._working: set[asyncio.Task[None]] = set()
+        self._senders = asyncio.Semaphore(SENT_AT_ONCE)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        logging.getLogger("docket").setLevel(logging.CRITICAL)  # of a Redis that is away, the store tells
+        await self._stack.enter_async_context(self._docket)
+        worker = Worker(
+            self._docket,
+            name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+            concurrency=BROUGHT_AT_ONCE,
+            redelivery_timeout=timedelta(seconds=LEASE_S),
+            reconnection_delay=RECONNECT,
+            minimum_check_interval=LOOK_EVERY,
+            scheduling_resolution=timedelta(hours=1),  # nothing is ever sent for later
+            schedule_automatic_tasks=False,
+        )
+        await self._stack.enter_async_context(worker)
+        self._taking = asyncio.create_task(_for_ever(worker))
+        self._tending = asyncio.create_task(self._tend())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stop_taking()
+        await drain(self._working, within_s=self._settings.drain_s)
+        with suppress(TimeoutError, RedisError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._stack.aclose()
+
+    async def execute(self, run: Run, session: Session) -> None:
+        """Sends the run to the workers. Where Redis does not take it, it is worked on here, and can wait for Redis."""
+        try:
+            await self._send(run)
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("run %s could not be sent to the workers (%s)", run.run_id, type(error).__name__)
+            await self._legs.execute(run, session)
+            return
+        with suppress(LeaseLost, StoreUnavailable):  # a worker has it already; or it is sent again sooner
+            await self._store.renew(run, lease_s=QUEUED_S)
+
+    async def _send(self, run: Run, *, again: bool = False) -> None:
+        key = f"{run.run_id}:{run.fence}"
+        async with asyncio.timeout(SEND_S), self._senders:
+            if again:
+                send = self._docket.replace(TASK, when=datetime.now(UTC), key=key)
+            else:
+                send = self._docket.add(TASK, key=key)
+            await send(run.principal, run.run_id, run.fence)
+            await self._keep(self._docket.runs_key(key))
+
+    async def _take(self, principal: str, run_id: str, fence: int) -> None:
+        """What Docket calls with a run that was sent. It keeps it for others until this returns."""
+        patience = Patience(f"run {run_id}, which was brought here,")
+        run = await patience(lambda: self._store.run(principal, run_id))
+        if run is None or not _is_free(run, fence):
+            return
+        await self._wait_for_room(run)
+        try:
+            session = await patience(lambda: self._store.session(principal, run.session_id))
+            lease_s = self._settings.turn_lease_s
+            taken = await patience(lambda: self._store.adopt(run, lease_s=lease_s, force=True)) if session else None
+        except BaseException:
+            self._room.release()
+            raise
+        if session is None or taken is None:
+            self._room.release()
+            return
+        task = asyncio.create_task(self._work(taken, session), name=run_id)
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
+    async def _wait_for_room(self, run: Run) -> None:
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        self._waiting.add(task)
+        try:
+            await self._room.acquire()
+        except asyncio.CancelledError:
+            await self._hand_back(run, again=True)
+            raise
+        finally:
+            self._waiting.discard(task)
+
+    async def _work(self, run: Run, session: Session) -> None:
+        try:
+            await self._legs.work(run, session)
+        except asyncio.CancelledError:
+            await self._hand_back(run)
+            raise
+        except Exception:
+            log.exception("run %s was left; it will be taken up again", run.run_id)
+        finally:
+            self._room.release()
+
+    async def _hand_back(self, run: Run, *, again: bool = False) -> None:
+        """Without it, the others would find the run too, when its lease has ended."""
+        with suppress(RedisError, OSError, TimeoutError):
+            await self._send(run, again=again)
+            log.info("run %s was handed to other workers", run.run_id)
+
+    async def _stop_taking(self) -> None:
+        self._tending.cancel()
+        self._taking.cancel()
+        for task in self._waiting:
+            task.cancel()
+        _, left = await asyncio.wait([self._taking, self._tending], timeout=CLOSE_S)
+        for task in left:  # Redis does not answer
+            task.cancel()
+        await asyncio.wait([self._taking, self._tending])
+
+    async def _tend(self) -> None:
+        """Keeps the keys of a worker that sends nothing."""
+        while True:
+            await asyncio.sleep(TEND_EVERY_S)
+            with suppress(RedisError, OSError):
+                await self._keep()
+
+    async def _keep(self, *keys: str) -> None:
+        docket = self._docket
+        async with docket.redis() as redis, redis.pipeline() as pipeline:
+            for key in (*keys, docket.stream_key, docket.workers_set, docket.task_workers_set(TASK)):
+                pipeline.expire(key, KEPT)
+            await pipeline.execute()
+
+
+async def _for_ever(worker: Worker) -> None:
+    """Until it is cancelled; then it returns when it has let go of what it was brought."""
+    while True:
+        try:
+            return await worker.run_forever()
+        except Exception:
+            log.exception("the worker failed; it starts again")
+        await asyncio.sleep(RECONNECT.total_seconds())
+
+
+def _is_free(run: Run, fence: int) -> bool:
+    """Whether nobody has taken the run, or ended it, since it was sent."""
+    return run.fence == fence and run.status in ("queued", "running")
