@@ -9,8 +9,9 @@ import mcp_types
 import pytest
 from fastmcp import Client
 
+from agent_bridge.api.mcp.server import build
 from support.mcp_entries import ACROSS, EVERYWHERE, IN_PROCESS, Entry
-from support.scripts import PIXEL, script
+from support.scripts import PIXEL, obedient_bridge, script
 
 pytestmark = pytest.mark.anyio
 everywhere = pytest.mark.parametrize("entry", EVERYWHERE, ids=str)
@@ -229,6 +230,16 @@ async def test_an_answer_of_any_length_comes_in_a_result_that_hosts_take_whole(e
         assert f"Cut here, of {len(long):,} characters. The rest is in {link.uri}" in fields(one)["response"]
         assert fields(one)["warnings"][-1]["code"] == "result_cut"
     assert record["response"] == long
+
+
+async def test_a_server_that_is_a_tool_is_described_within_what_hosts_show() -> None:
+    async with obedient_bridge() as bridge:
+        server = build(bridge, as_tools={"wordy": "ä" * 5000, "silent": ""}, version="1")
+        described = {tool.name: tool.description or "" for tool in await server.list_tools()}
+
+    assert len(described["ask_wordy"].encode()) < 2048
+    assert described["ask_wordy"].startswith("äää")
+    assert described["ask_silent"].startswith("Asks the server silent.")
 
 
 async def test_the_bridge_introduces_itself_to_the_model_of_a_host() -> None:

@@ -19,6 +19,9 @@ class Stopping:
         self.signal: signal.Signals | None = None
         self._event = asyncio.Event()
 
+    def is_signalled(self) -> bool:
+        return self.signal is not None
+
     def stop(self) -> None:
         self._event.set()
 

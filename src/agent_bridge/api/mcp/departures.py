@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,17 +23,21 @@ _CANCEL_S = 5
 
 
 class Departures:
-    """As `on_disconnect` and `disconnect_grace_s` have it. `tasks` must be open while calls are served."""
+    """As `on_disconnect` and `disconnect_grace_s` have it. `tasks` must be open while calls are served.
 
-    def __init__(self, bridge: Bridge, tasks: Tasks) -> None:
+    While this process `is_stopping`, its callers have not left it: their runs are left to be continued.
+    """
+
+    def __init__(self, bridge: Bridge, tasks: Tasks, is_stopping: Callable[[], bool]) -> None:
         self._bridge = bridge
         self._tasks = tasks
+        self._is_stopping = is_stopping
         self._graces: dict[str, anyio.CancelScope] = {}
 
     async def left(self, who: Principal, run_id: str) -> None:
         """To be called by a call that is being cancelled."""
         settings = self._bridge.settings
-        if settings.on_disconnect == "detach":
+        if self._is_stopping() or settings.on_disconnect == "detach":
             return
         if settings.disconnect_grace_s:
             self._graces[run_id] = anyio.CancelScope()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -40,15 +40,17 @@ def build(
     version: str,
     authenticator: Authenticator | None = None,
     pace: Pace = USUAL_PACE,
+    is_stopping: Callable[[], bool] = lambda: False,
 ) -> FastMCP[Any]:
     """A server for one entry, stdio or HTTP.
 
     `as_tools` are the names of the servers with a tool of their own, and what each is for. With an `authenticator`
-    every caller needs a token; without one, every caller is `LOCAL`.
+    every caller needs a token; without one, every caller is `LOCAL`. A call that is cut off because the process
+    `is_stopping` leaves its run alone.
     """
     tasks = Tasks()
     who = caller(authenticator)
-    attachments = Attachments(bridge, pace, Departures(bridge, tasks))
+    attachments = Attachments(bridge, pace, Departures(bridge, tasks, is_stopping))
     subscriptions = Subscriptions(who, tasks)
 
     @asynccontextmanager

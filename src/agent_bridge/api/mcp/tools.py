@@ -32,6 +32,9 @@ _LONG_RUNS = (
     "A limit gives status 'stopped' with the answer so far."
 )
 
+_PURPOSE_BYTES = 1500
+"""Hosts cut a tool's description at 2 KB."""
+
 
 class Tools:
     """Who is calling is asked anew for every call."""
@@ -123,11 +126,11 @@ class Tools:
         ]
 
     def _asking(self, server: str, description: str) -> Tool:
+        purpose = description.encode()[:_PURPOSE_BYTES].decode(errors="ignore") or f"Asks the server {server}."
         return tool(
             f"ask_{server}",
             title=f"Ask {server}",
-            description=f"{description or f'Asks the server {server}.'}\nAsks an agent with these tools and returns "
-            f"its answer, with a session_id to go on with. {_LONG_RUNS}",
+            description=f"{purpose}\nAsks an agent; returns its answer and a session_id to go on with. {_LONG_RUNS}",
             takes=arguments.Ask,
             gives=(RunView,),
             act=partial(self._ask, server),
