@@ -83,7 +83,11 @@ def child_environment() -> dict[str, str]:
 def child(settings: Settings) -> StdioTransport:
     written = json.dumps(asdict(settings))
     return StdioTransport(
-        sys.executable, [str(CHILD), "stdio", written], env=child_environment(), keep_alive=False, log_file=Path(os.devnull)
+        sys.executable,
+        [str(CHILD), "stdio", written],
+        env=child_environment(),
+        keep_alive=False,
+        log_file=Path(os.devnull),
     )
 
 
@@ -93,9 +97,7 @@ async def listening(server: FastMCP[Any], **options: Any) -> AsyncGenerator[str]
     stopping, address = Stopping(), asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(
-            serve_http(
-                server, host="127.0.0.1", port=0, stopping=stopping, on_listening=address.set_result, **options
-            )
+            serve_http(server, host="127.0.0.1", port=0, stopping=stopping, on_listening=address.set_result, **options)
         )
         try:
             yield await address

@@ -72,4 +72,6 @@ class EventsExtension(ClientExtension):
             self.events.append(params.model_dump())
             self._heard.set()
 
-        return [NotificationBinding(method="notifications/dev.agent-bridge/event", params_type=EventParams, handler=hear)]
+        return [
+            NotificationBinding(method="notifications/dev.agent-bridge/event", params_type=EventParams, handler=hear)
+        ]

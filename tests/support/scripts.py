@@ -133,6 +133,8 @@ async def written(ledger: Path, word: str) -> float:
 
 @asynccontextmanager
 async def obedient_bridge(settings: Settings | None = None) -> AsyncGenerator[Bridge]:
-    tools = LocalTools({"look": look, "draw": draw, "crash": crash, "wait": wait, "note": note, "slow": slow, "nap": nap})
+    tools = LocalTools(
+        {"look": look, "draw": draw, "crash": crash, "wait": wait, "note": note, "slow": slow, "nap": nap}
+    )
     async with scripted_bridge(Obedient(), tools, settings=settings) as bridge:
         yield bridge
