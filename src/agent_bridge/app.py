@@ -21,10 +21,12 @@ from agent_bridge.errors import ConfigInvalid, StoreUnavailable
 from agent_bridge.models import Models
 from agent_bridge.records import Notice
 from agent_bridge.runs import Equip, Executor, Legs, Runs, keep_house
-from agent_bridge.store import open_store
+from agent_bridge.store import Store, open_store
 from agent_bridge.upstream import Upstreams
 
 log = logging.getLogger(__name__)
+
+_ALONE = "Nothing is shared with other processes, and what is kept in Redis is not seen."
 
 
 @asynccontextmanager
@@ -39,12 +41,7 @@ async def open_bridge(
     environment.prepare()
     settings = config.settings
     async with AsyncExitStack() as stack:
-        url, notices = config.store_url(), ()
-        try:
-            store = await stack.enter_async_context(open_store(url, settings))
-        except StoreUnavailable as error:
-            url, notices = _fallback(config, error)
-            store = await stack.enter_async_context(open_store(url, settings))
+        store, is_shared, notices = await stack.enter_async_context(_open_store(config))
         if models is None:
             models = own = Models(config)
             stack.push_async_callback(own.aclose)
@@ -58,10 +55,10 @@ async def open_bridge(
             Legs(store, equip, lease_s=lease_s, on_change=changes.tell_run, drain_s=drain_s)
         )
         executor: Executor = legs
-        if adopt_orphans and _is_shared(url):
+        if adopt_orphans and is_shared:
             from agent_bridge.runs.docket import DocketExecutor
 
-            executor = await stack.enter_async_context(DocketExecutor(url, store, legs, settings))
+            executor = await stack.enter_async_context(DocketExecutor(config.store_url(), store, legs, settings))
         runs = Runs(store, legs, executor, settings)
         if adopt_orphans:
             await stack.enter_async_context(background(keep_house(store, runs, lease_s=lease_s)))
@@ -88,7 +85,8 @@ async def serve_stdio(config: Config) -> None:
     wire = claim()
     with on_signals() as stopping:
         async with open_bridge(config, adopt_orphans=True) as bridge:
-            await serve_stdio(build(bridge, as_tools=_as_tools(config), version=__version__), wire, stopping)
+            server = build(bridge, as_tools=_as_tools(config), version=__version__, is_stopping=stopping.is_signalled)
+            await serve_stdio(server, wire, stopping)
 
 
 async def serve_http(
@@ -110,7 +108,13 @@ async def serve_http(
     authenticator = open_authenticator(config.auth, config.environ)
     with on_signals() as stopping:
         async with open_bridge(config, adopt_orphans=True) as bridge:
-            server = build(bridge, as_tools=_as_tools(config), version=__version__, authenticator=authenticator)
+            server = build(
+                bridge,
+                as_tools=_as_tools(config),
+                version=__version__,
+                authenticator=authenticator,
+                is_stopping=stopping.is_signalled,
+            )
             await serve_http(
                 server,
                 host=host,
@@ -136,14 +140,27 @@ async def work(config: Config, *, on_ready: Callable[[], None] = lambda: log.inf
             await stopping.wait()
 
 
-def _fallback(config: Config, error: StoreUnavailable) -> tuple[str, tuple[Notice, ...]]:
-    """What to open instead of Redis, and what everyone is to be told. Raises the error where there is nothing."""
-    if config.store_fallback is None or not _is_shared(config.store_url()):
-        raise error
-    what = "Nothing is shared with other processes, and what is kept in Redis is not seen"
-    log.error("%s The store is SQLite instead, because store_fallback says so. %s.", error.message, what)
-    message = f"Redis could not be reached when the bridge started, so it keeps its state in SQLite. {what}."
-    return config.store_fallback, (Notice(code="store_unavailable", message=message),)
+@asynccontextmanager
+async def _open_store(config: Config) -> AsyncGenerator[tuple[Store, bool, tuple[Notice, ...]]]:
+    """The store, whether other machines share it, and what every caller is to be told of it."""
+    url, fallback = config.store_url(), config.store_fallback
+    async with AsyncExitStack() as stack:
+        try:
+            store = await stack.enter_async_context(open_store(url, config.settings))
+        except StoreUnavailable as error:
+            if fallback is None or not _is_shared(url):
+                raise
+            store = await stack.enter_async_context(open_store(fallback, config.settings))
+            yield store, False, (_stand_in(error),)
+        else:
+            yield store, _is_shared(url), ()
+
+
+def _stand_in(error: StoreUnavailable) -> Notice:
+    """Said to the operator, and what to say to callers."""
+    log.error("%s Because store_fallback says so, the store is SQLite now. %s", error.message, _ALONE)
+    message = f"Redis could not be reached when the bridge started, so it keeps its state in SQLite. {_ALONE}"
+    return Notice(code=error.code, message=message)
 
 
 def _is_shared(store_url: str) -> bool:
