@@ -54,7 +54,7 @@ class Screen:
 
     def paint(self, text: str, style: Style) -> str:
         code = _CODES.get(style)
-        return f"\x1b[{code}m{text}\x1b[0m" if code and self.colour else text
+        return f"\x1b[{code}m{text}\x1b[0m" if code and text and self.colour else text
 
     def safe(self, text: str) -> str:
         """Somebody else's text, without what would drive the terminal; a file or a pipe gets it as it is."""
