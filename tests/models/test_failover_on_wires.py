@@ -14,6 +14,7 @@ from agent_bridge.errors import ModelCredentials, ModelError, ModelTimeout
 from agent_bridge.events import Event, Retry, Token
 from agent_bridge.messages import ModelRequest
 from agent_bridge.models import Models
+from agent_bridge.records import Notice
 from support.providers import FakeProviders, Refused, Scripted, Silent
 from support.providers.opening import AT_ONCE, config_of
 
@@ -53,7 +54,8 @@ async def test_a_fallback_answers_for_a_provider_without_credentials(fake: FakeP
 
     assert answer == "Instead."
     assert [(event.reason, event.model) for event in events if isinstance(event, Retry)] == [("credentials", "other")]
-    assert "ANTHROPIC_API_KEY" in (problem or "")
+    assert problem is not None
+    assert "ANTHROPIC_API_KEY" in problem.message
 
 
 async def test_the_stand_in_may_be_a_fallback(fake: FakeProviders) -> None:
@@ -159,6 +161,7 @@ async def test_a_provider_that_fails_again_and_again_is_listed_as_unavailable(fa
         row = models.rows()[0]
         problem = models.check("m")
 
-    assert (row.id, row.available, row.reason) == ("m", False, problem)
-    assert "It failed 5 times in a row (overloaded)." in (problem or "")
+    assert (row.id, row.available) == ("m", False)
+    assert "It failed 5 times in a row (overloaded)." in (row.reason or "")
+    assert problem == Notice(code="model_unavailable", message=f"Model 'm': {row.reason}")
     assert len(fake.model_requests) == 5

@@ -17,6 +17,7 @@ from agent_bridge.models.catalogue import Catalogue
 from agent_bridge.models.choices import PREFIXES
 from agent_bridge.models.demo import DEMO_REASON, DemoModel
 from agent_bridge.models.failover import FailoverModel
+from agent_bridge.records import Notice
 from agent_bridge.views import ModelView
 from support.providers.opening import config_of
 
@@ -125,7 +126,7 @@ def test_missing_credentials_are_named(alias: ModelAlias, environ: Mapping[str, 
         models.open("m")
 
     assert all(name in caught.value.message for name in named)
-    assert models.check("m") == caught.value.message
+    assert models.check("m") == Notice(code="model_credentials", message=caught.value.message)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,10 @@ def test_what_is_given_or_not_needed_is_not_missed(alias: ModelAlias) -> None:
 
 
 def test_a_model_that_does_not_exist_cannot_be_used() -> None:
-    assert "no model 'nonsense'" in (models_of().check("nonsense") or "")
+    problem = models_of().check("nonsense")
+
+    assert problem is not None
+    assert (problem.code, "no model 'nonsense'" in problem.message) == ("model_not_found", True)
 
 
 def test_without_credentials_there_are_the_aliases_and_the_stand_in() -> None:

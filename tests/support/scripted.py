@@ -95,7 +95,7 @@ class ScriptedModels:
         del provider, query
         return []
 
-    def check(self, name: str) -> str | None:
+    def check(self, name: str) -> Notice | None:
         del name
         return None
 

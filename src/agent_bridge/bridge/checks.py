@@ -52,8 +52,8 @@ def _model(models: Models, name: str) -> CheckRow:
         provider = models.resolve(name).provider_name
     except BridgeError as error:
         return CheckRow(kind="model", name=name, ok=False, detail=error.message)
-    reason = models.check(name)
-    return CheckRow(kind="model", name=name, ok=reason is None, detail=reason or provider)
+    problem = models.check(name)
+    return CheckRow(kind="model", name=name, ok=problem is None, detail=problem.message if problem else provider)
 
 
 def _server(config: Config, name: str, reports: dict[str, UpstreamReport]) -> CheckRow:

@@ -227,8 +227,8 @@ class Bridge:
         )
 
     def _model_notices(self, model: str) -> list[Notice]:
-        reason = self._models.check(model)
-        return [Notice(code="model_credentials", message=reason)] if reason else []
+        problem = self._models.check(model)
+        return [problem] if problem else []
 
 
 def _new_run(session: Session, request: ChatRequest, limits: Limits) -> Run:

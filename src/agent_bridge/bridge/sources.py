@@ -29,7 +29,7 @@ class Models(Protocol):
 
     def rows(self, provider: str = "", query: str = "") -> list[ModelView]: ...
 
-    def check(self, name: str) -> str | None:
+    def check(self, name: str) -> Notice | None:
         """Why the model cannot be used now."""
         ...
 

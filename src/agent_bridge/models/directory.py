@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from agent_bridge.config import Config
-from agent_bridge.errors import ModelNotFound
+from agent_bridge.errors import ModelCredentials, ModelNotFound
 from agent_bridge.events import Emit
 from agent_bridge.messages import ModelRequest, Reply
 from agent_bridge.models import listing
@@ -17,6 +17,7 @@ from agent_bridge.models.failover import Circuits, FailoverModel
 from agent_bridge.models.litellm import Library
 from agent_bridge.models.opening import Backends, Opening, Settings
 from agent_bridge.models.retries import Retries
+from agent_bridge.records import Notice
 from agent_bridge.views import ModelView
 
 
@@ -52,13 +53,16 @@ class Models:
         settings = Settings(temperature=temperature, max_tokens=max_tokens)
         return FailoverModel(self._opening.candidates(choice, settings), retries=self._retries)
 
-    def check(self, name: str) -> str | None:
+    def check(self, name: str) -> Notice | None:
         """Why the model cannot be used now, as far as its name, its credentials and its latest failures tell."""
         try:
             choice = self.resolve(name)
         except ModelNotFound as error:
-            return error.message
-        return listing.check(choice, self._config) or self._unwell(choice)
+            return Notice(code=error.code, message=error.message)
+        if missing := listing.check(choice, self._config):
+            return Notice(code=ModelCredentials.code, message=missing)
+        reason = self._circuits.problem(choice.name, max(1, len(choice.settings.deployments)))
+        return Notice(code="model_unavailable", message=f"Model '{choice.name}': {reason}") if reason else None
 
     def rows(self, provider: str = "", query: str = "") -> list[ModelView]:
         """What there is to pick: what is configured, what providers with credentials offer, and the stand-in.
@@ -85,9 +89,6 @@ class Models:
         except ModelNotFound:
             return False
         return not choice.is_stand_in and listing.check(choice, self._config) is None
-
-    def _unwell(self, choice: ModelChoice) -> str | None:
-        return self._circuits.problem(choice.name, max(1, len(choice.settings.deployments)))
 
     def _as_it_is(self, row: ModelView) -> ModelView:
         """The row with what its latest failures say, where it could be used otherwise."""
