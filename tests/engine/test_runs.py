@@ -155,6 +155,22 @@ async def test_a_second_chat_waits_for_the_first_where_it_ends_in_time() -> None
         assert (await bridge.wait(LOCAL, run.run_id, 5)).response == "Two."
 
 
+@pytest.mark.parametrize("after_s", [0, 0.0002, 0.0005, 0.001, 0.002, 0.004])
+async def test_a_caller_that_leaves_while_its_run_begins_leaves_no_run_behind(after_s: float) -> None:
+    gate = Gate()
+    async with scripted_bridge(ScriptedModel(Says(calls=[("gate", {})])), LocalTools({"gate": gate})) as bridge:
+        connected = await bridge.connect(LOCAL, ConnectRequest())
+        has_left = False
+        try:
+            async with asyncio.timeout(after_s):
+                await bridge.chat(LOCAL, ChatRequest(message="Go.", session_id=connected.session_id))
+        except TimeoutError:
+            has_left = True
+        run = await bridge.latest(LOCAL, connected.session_id)
+        if has_left and run is not None:
+            assert (await bridge.wait(LOCAL, run.run_id, 5)).status == "cancelled"
+
+
 async def test_cancelling_ends_the_run_at_once_and_keeps_the_conversation_valid() -> None:
     gate = Gate()
     model = ScriptedModel(Says(text=["Wait."], calls=[("gate", {})]), Says(text=["Hello."]))

@@ -91,6 +91,9 @@ class ScriptedModels:
         del name, temperature, max_tokens
         return self.model
 
+    def warm(self) -> None:
+        return
+
     def rows(self, provider: str = "", query: str = "") -> list[ModelView]:
         del provider, query
         return []

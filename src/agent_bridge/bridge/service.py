@@ -65,6 +65,10 @@ class Bridge:
         """Calls `on_change` for whatever changes, until the returned function is called."""
         return self._changes.watch(on_change)
 
+    def warm(self) -> None:
+        """Prepares, in the background, what the first chat will need. Returns at once; does nothing a second time."""
+        self._models.warm()
+
     async def list_servers(self, who: Principal) -> ServersView:
         who.require("read")
         servers = [self._server_view(name) for name in self._config.servers]
@@ -109,7 +113,9 @@ class Bridge:
 
     async def sessions(self, who: Principal) -> list[SessionView]:
         who.require("read")
-        return [readings.session_view(session) for session in await self._store.sessions(who.id)]
+        sessions = await self._store.sessions(who.id)
+        latest = [await self._store.latest_run(who.id, session.session_id) for session in sessions]
+        return [readings.session_view(one, latest=run) for one, run in zip(sessions, latest, strict=True)]
 
     async def session(self, who: Principal, session_id: str) -> SessionView:
         """With its history."""

@@ -33,6 +33,10 @@ class Models(Protocol):
         """Why the model cannot be used now."""
         ...
 
+    def warm(self) -> None:
+        """Prepares in the background what the first request will need. Returns at once."""
+        ...
+
 
 class UpstreamReport(Protocol):
     """What was found when an upstream was reached, or why it could not be."""

@@ -87,6 +87,8 @@ class Legs:
             raise
         except LeaseLost:
             log.warning("run %s was taken over by another process", leg.run.run_id)
+        except Exception:
+            log.exception("run %s could not be ended; the next process that finds it goes on", leg.run.run_id)
         finally:
             if self._legs.get(leg.run.run_id) is leg:
                 del self._legs[leg.run.run_id]

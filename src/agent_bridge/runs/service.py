@@ -32,15 +32,23 @@ class Runs:
         self._legs = legs
         self._executor = executor
         self._settings = settings
+        self._cancelling: set[asyncio.Task[Run]] = set()
 
     async def start(self, run: Run, session: Session) -> Run:
-        """Writes the run down and begins it. Waits for the session's turn; raises `SessionBusy`."""
+        """Writes the run down and begins it. Waits for the session's turn; raises `SessionBusy`.
+
+        A caller that is cancelled meanwhile leaves no run behind.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._settings.turn_wait_s
         while True:
-            begun = await self._store.begin(run, lease_s=self._settings.turn_lease_s)
+            beginning = asyncio.create_task(self._begin(run, session))
+            try:
+                begun = await asyncio.shield(beginning)
+            except asyncio.CancelledError:
+                beginning.add_done_callback(self._unwanted)
+                raise
             if not isinstance(begun, TurnTaken):
-                await self._executor.execute(begun, session)
                 return begun
             left = deadline - loop.time()
             if left <= 0:
@@ -138,6 +146,18 @@ class Runs:
         run = await journal.save(replace(run, status="running"))
         await self._executor.execute(run, session)
         return run
+
+    async def _begin(self, run: Run, session: Session) -> Run | TurnTaken:
+        begun = await self._store.begin(run, lease_s=self._settings.turn_lease_s)
+        if not isinstance(begun, TurnTaken):
+            await self._executor.execute(begun, session)
+        return begun
+
+    def _unwanted(self, beginning: asyncio.Task[Run | TurnTaken]) -> None:
+        if beginning.exception() is None and not isinstance(begun := beginning.result(), TurnTaken):
+            cancelling = asyncio.create_task(self.cancel(begun))
+            self._cancelling.add(cancelling)
+            cancelling.add_done_callback(self._cancelling.discard)
 
     async def _at_rest(self, run: Run) -> None:
         while True:
