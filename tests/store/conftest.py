@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,30 +22,48 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[RedisServer]:
+def lasting_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[RedisServer]:
     with running(tmp_path_factory.mktemp("redis")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[RedisServer]:
+def lasting_cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[RedisServer]:
     with cluster_node(tmp_path_factory.mktemp("redis-cluster")) as server:
         yield server
 
 
+@pytest.fixture
+def redis_server(lasting_server: RedisServer) -> Generator[RedisServer]:
+    with emptied(lasting_server):
+        yield lasting_server
+
+
+@pytest.fixture
+def redis_cluster(lasting_cluster: RedisServer) -> Generator[RedisServer]:
+    with emptied(lasting_cluster):
+        yield lasting_cluster
+
+
+@contextmanager
+def emptied(server: RedisServer) -> Generator[None]:
+    """What a test leaves in Redis must have an end."""
+    server.command("FLUSHALL")
+    yield
+    assert server.keys_without_end() == []
+
+
 @pytest.fixture(params=["sqlite_file", "sqlite_memory", "redis_server", "redis_cluster"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[str]:
-    """Of an empty store. What a test leaves in Redis must have an end."""
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of an empty store."""
     match request.param:
         case "sqlite_file":
-            yield f"sqlite:///{tmp_path}/bridge.db"
+            return f"sqlite:///{tmp_path}/bridge.db"
         case "sqlite_memory":
-            yield "sqlite://:memory:"
+            return "sqlite://:memory:"
         case kind:
             server: RedisServer = request.getfixturevalue(kind)
-            server.command("FLUSHALL")
-            yield server.url
-            assert server.keys_without_end() == []
+            return server.url
 
 
 @pytest.fixture

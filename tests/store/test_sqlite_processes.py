@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import subprocess
-import sys
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from agent_bridge.records import Run
-from agent_bridge.store import Store, open_store
+from agent_bridge.store import open_store
+from support.store_processes import StartWriter, assert_nothing_lost, assert_whole, heard, tell, writers_to
 from support.store_samples import a_session, begun
 from support.store_writer import KEPT
 
 pytestmark = pytest.mark.anyio
-
-Writer = subprocess.Popen[str]
-StartWriter = Callable[..., Writer]
 
 
 @pytest.fixture
@@ -31,36 +26,8 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(path: Path) -> Generator[StartWriter]:
-    """Starts `support.store_writer`; whatever still runs at the end of the test is killed."""
-    writers: list[Writer] = []
-
-    def start(command: str, *, session_id: str, count: int) -> Writer:
-        arguments = [command, f"sqlite:///{path}", session_id, str(count)]
-        writer = subprocess.Popen(
-            [sys.executable, "-m", "support.store_writer", *arguments],
-            cwd=Path(__file__).parents[1],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        writers.append(writer)
-        return writer
-
-    yield start
-    for writer in writers:
-        with writer:
-            writer.kill()
-
-
-def heard(writer: Writer, lines: int) -> list[str]:
-    assert writer.stdout is not None
-    return [writer.stdout.readline().strip() for _ in range(lines)]
-
-
-def tell(writer: Writer, line: str) -> None:
-    assert writer.stdin is not None
-    writer.stdin.write(line + "\n")
-    writer.stdin.flush()
+    with writers_to(f"sqlite:///{path}") as start:
+        yield start
 
 
 async def test_processes_may_open_a_new_file_at_the_same_time(start: StartWriter) -> None:
@@ -106,13 +73,7 @@ async def test_what_a_killed_process_had_stored_is_there_and_nothing_is_half_wri
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
     async with open_store(f"sqlite:///{path}", KEPT) as store:
-        runs = {run.run_id: run for run in await store.runs("ada", session_id)}
-        for run in runs.values():
-            await assert_whole(store, run)
-        newest = dict(line.split() for line in stored)
-        assert {run_id: n for run_id, n in newest.items() if len(runs[run_id].steps) < int(n)} == {}
-        remembered = [str(turn[0].get("content")) for turn in await store.history(session_id)]
-        assert remembered == [run.run_id for run in reversed(runs.values()) if run.ended]
+        await assert_nothing_lost(store, session_id, stored)
 
 
 ENDLESS = "SELECT count(*) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n)"
@@ -155,17 +116,6 @@ def wait_until_it_writes(database: sqlite3.Connection) -> None:
         while True:
             database.execute("BEGIN IMMEDIATE")
             database.execute("ROLLBACK")
-
-
-async def assert_whole(store: Store, run: Run) -> None:
-    """A write changes the run's response, its steps, events and results together."""
-    written = len(run.steps)
-    assert run.response == (str(written) if written else "")
-    assert run.status == ("queued" if written == 0 else "completed" if written == 7 else "running")
-    assert [event.seq for event in await store.events(run.run_id, 0)] == list(range(1, written + 1))
-    for n in range(1, 8):
-        expected = {"content": [n]} if n <= min(written, 6) else None
-        assert await store.result(run.run_id, f"call_{n}") == expected
 
 
 async def test_a_full_disk_fails_a_write_and_the_next_one_works(start: StartWriter) -> None:

@@ -13,9 +13,7 @@ class Lost(Exception):
     """The connection is gone; what was asked for on it may have happened or not."""
 
 
-_UNREACHABLE = (
-    "Redis at '{place}' cannot be reached. Check that it runs and that the store's URL is right, then try again."
-)
+_UNREACHABLE = "Redis at '{place}' cannot be reached. Check that it runs, and the store's URL; then try again."
 _SILENT = "Redis at '{place}' did not answer in time. Try again in a moment."
 _INSECURE = (
     "No secure connection to Redis at '{place}': it does not speak TLS there, or its certificate is not trusted. Check "
@@ -23,8 +21,8 @@ _INSECURE = (
 )
 _CROWDED = "Redis at '{place}' accepts no more clients. Raise its maxclients, or try again later."
 _ELSEWHERE = (
-    "Redis at '{place}' is one of several nodes of a cluster. Let the store's URL name a single server, Sentinels, or a "
-    "proxy in front of the cluster."
+    "Redis at '{place}' is one of several nodes of a cluster. Let the store's URL name a single server, Sentinels, or "
+    "a proxy in front of the cluster."
 )
 _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.BusyLoadingError, "Redis at '{place}' is still loading its data. Try again in a moment."),
@@ -75,7 +73,7 @@ def is_elsewhere(reply: object) -> bool:
 
 def lost(error: Lost | TimeoutError, place: str) -> StoreUnavailable:
     """Why there is no connection."""
-    cause = error.__cause__ or error
+    cause = error.__cause__ if isinstance(error, Lost) and error.__cause__ else error
     is_about_tls = isinstance(cause.__context__, ssl.SSLError)
     words = _INSECURE if is_about_tls else _known(cause) or _UNREACHABLE
     return StoreUnavailable(words.format(place=place))

@@ -13,7 +13,7 @@ from agent_bridge.store.redis import keys
 from agent_bridge.store.redis.failures import Lost, lost
 from agent_bridge.store.redis.link import Link, Reply
 
-PATIENCE_S = 1.8
+PATIENCE_S = 1.5
 """How long it may take to connect."""
 PAUSE_S = 0.1
 """Between two attempts to connect."""

@@ -15,9 +15,9 @@ from agent_bridge.store.redis.scripts import Command, in_full
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 1.8
+PATIENCE_S = 1.5
 """How long Redis may be silent before those who wait are told that it is unavailable."""
-RENEWED_BELOW_S = 1.5
+RENEWED_BELOW_S = 1.0
 AT_ONCE = 200
 """How many requests are sent together at most."""
 
