@@ -107,10 +107,24 @@ Finish = Literal["stop", "tool_calls", "length", "content_filter", "incomplete"]
 class ModelRequest:
     messages: Sequence[Message]
     tools: ToolDefinitions = field(default_factory=ToolDefinitions)
+    current: int | None = None
+    """Where the turn that is being answered begins in `messages`; without it, at the last message of the user."""
     max_tokens: int | None = None
     """The longest reply for this once; it only tightens the model's own setting."""
     response_schema: JsonObject | None = None
     """A JSON Schema that the reply's text must satisfy; never together with tools."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What is known of a model. `None` is unknown, which forbids nothing."""
+
+    max_input_tokens: int | None = None
+    max_output_tokens: int | None = None
+    """The longest reply that it gives, as it is set up."""
+    input_cost_per_token: float | None = None
+    output_cost_per_token: float | None = None
+    sees_images: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,16 @@ from agent_bridge.models.failover import Candidate, Circuits, Deadlines, Failove
 from agent_bridge.models.failover.circuit import OUTAGES, REST_S, Circuit
 from agent_bridge.models.failures import Kind
 from agent_bridge.models.retries import Retries
-from support.scripted_backend import Clock, Pause, ScriptedBackend, candidate, deployment, failing
+from support.scripted_backend import (
+    Clock,
+    Pause,
+    ScriptedBackend,
+    candidate,
+    candidate_at,
+    candidate_without,
+    deployment,
+    failing,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -126,7 +135,7 @@ async def test_the_error_is_of_the_model_that_was_chosen_and_says_what_was_tried
     error, _ = await ask(
         candidate("m", ScriptedBackend([failing("rate_limited", retry_after_s=60)])),
         candidate("other", ScriptedBackend([failing("unreachable")] * 3)),
-        Candidate(name="third", problem=ModelCredentials("Set THIRD_KEY.")),
+        candidate_without("third", ModelCredentials("Set THIRD_KEY.")),
     )
 
     assert type(error) is ModelRateLimited
@@ -138,7 +147,7 @@ async def test_the_error_is_of_the_model_that_was_chosen_and_says_what_was_tried
 
 
 async def test_a_model_without_credentials_leaves_the_work_to_its_fallback() -> None:
-    missing = Candidate(name="m", problem=ModelCredentials("Set SOME_KEY."))
+    missing = candidate_without("m", ModelCredentials("Set SOME_KEY."))
 
     answer, events = await ask(missing, candidate("other", ScriptedBackend(["Instead."])))
 
@@ -151,7 +160,7 @@ async def test_a_provider_that_is_silent_for_too_long_is_given_up() -> None:
     patient = Deadlines(first_token_s=0.01)
 
     answer, events = await ask(
-        Candidate(name="m", deployments=[deployment(silent, deadlines=patient)]),
+        candidate_at("m", deployment(silent, deadlines=patient)),
         candidate("other", ScriptedBackend(["Instead."])),
     )
 
@@ -162,7 +171,7 @@ async def test_a_provider_that_is_silent_for_too_long_is_given_up() -> None:
 async def test_a_provider_that_falls_silent_is_given_up_and_signs_of_life_count() -> None:
     gates = [asyncio.Event() for _ in range(3)]
     silent = ScriptedBackend([Pause(gates=gates), "Again."])
-    model = Candidate(name="m", deployments=[deployment(silent, deadlines=Deadlines(first_token_s=60, idle_s=0.05))])
+    model = candidate_at("m", deployment(silent, deadlines=Deadlines(first_token_s=60, idle_s=0.05)))
 
     began = time.monotonic()
     asking = asyncio.create_task(ask(model))
@@ -187,7 +196,7 @@ async def test_a_deadline_of_the_caller_is_not_taken_for_silence() -> None:
 async def test_load_is_shared_and_who_fails_rests() -> None:
     clock = Clock()
     first, second = ScriptedBackend(["1"] * 9), ScriptedBackend([failing("rate_limited", retry_after_s=10), *"2" * 9])
-    both = Candidate(name="m", deployments=[deployment(first, Circuit(clock)), deployment(second, Circuit(clock))])
+    both = candidate_at("m", deployment(first, Circuit(clock)), deployment(second, Circuit(clock)))
 
     answers = [(await ask(both))[0] for _ in range(4)]
     clock.time = 11
@@ -213,7 +222,7 @@ async def test_a_circuit_opens_after_several_outages_and_one_success_closes_it()
     clock = Clock()
     backend = ScriptedBackend([*[failing("unreachable")] * (OUTAGES + 1), "Back."])
     circuit = Circuit(clock)
-    model = Candidate(name="m", deployments=[deployment(backend, circuit)])
+    model = candidate_at("m", deployment(backend, circuit))
 
     await ask(model)
     await ask(model)
@@ -234,7 +243,7 @@ async def test_only_one_request_tries_a_circuit_that_has_rested() -> None:
     clock = Clock()
     gate = asyncio.Event()
     backend = ScriptedBackend([*[failing("overloaded")] * OUTAGES, Pause(gates=[gate], then="Back."), "Fine."])
-    model = Candidate(name="m", deployments=[deployment(backend, Circuit(clock))])
+    model = candidate_at("m", deployment(backend, Circuit(clock)))
     await ask(model)
     await ask(model)
 
@@ -251,7 +260,7 @@ async def test_only_one_request_tries_a_circuit_that_has_rested() -> None:
 
 async def test_an_open_circuit_leaves_the_work_to_the_fallback() -> None:
     broken = ScriptedBackend([failing("unreachable")] * OUTAGES)
-    model = Candidate(name="m", deployments=[deployment(broken, Circuit(Clock()))])
+    model = candidate_at("m", deployment(broken, Circuit(Clock())))
     await ask(model)
     await ask(model)
 

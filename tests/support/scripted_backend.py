@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from agent_bridge.errors import BridgeError
 from agent_bridge.events import Emit, Token
-from agent_bridge.messages import ModelRequest, Reply
+from agent_bridge.messages import ModelFacts, ModelRequest, Reply
 from agent_bridge.models.failover import Alive, Candidate, Deadlines, Deployment
 from agent_bridge.models.failover.circuit import Circuit
 from agent_bridge.models.failures import Failure, Kind
+from agent_bridge.models.fitting import Fitting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,4 +84,12 @@ def deployment(
 
 
 def candidate(name: str, *backends: ScriptedBackend) -> Candidate:
-    return Candidate(name=name, deployments=[deployment(backend) for backend in backends])
+    return candidate_at(name, *(deployment(backend) for backend in backends))
+
+
+def candidate_at(name: str, *deployments: Deployment, facts: ModelFacts | None = None) -> Candidate:
+    return Candidate(name=name, fitting=Fitting(name, facts or ModelFacts()), deployments=deployments)
+
+
+def candidate_without(name: str, problem: BridgeError) -> Candidate:
+    return Candidate(name=name, fitting=Fitting(name, ModelFacts()), problem=problem)

@@ -38,6 +38,7 @@ Seconds = Annotated[float, Field(gt=0)]
 SecondsOrZero = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(gt=0)]
 Money = Annotated[float, Field(gt=0)]
+MoneyOrZero = Annotated[float, Field(ge=0)]
 
 
 class Closed(BaseModel):

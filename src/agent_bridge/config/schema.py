@@ -19,6 +19,7 @@ from agent_bridge.config.fields import (
     Header,
     ModelId,
     Money,
+    MoneyOrZero,
     Name,
     OneLine,
     Seconds,
@@ -157,6 +158,14 @@ class ModelAlias(Closed):
     to, else as long as the whole call."""
     idle_timeout_s: Seconds = 90
     """How long the provider may be silent while it answers."""
+    max_input_tokens: Count | None = None
+    """How long a conversation the model takes, in tokens; without it, as LiteLLM's catalogue says."""
+    input_cost_per_token: MoneyOrZero | None = None
+    """Its price in USD; without it, as the provider or LiteLLM's catalogue says."""
+    output_cost_per_token: MoneyOrZero | None = None
+    """Its price in USD; without it, as the provider or LiteLLM's catalogue says."""
+    supports_vision: bool | None = None
+    """Whether it sees images; without it, as LiteLLM's catalogue says, and where that does not know, it is tried."""
     backend: Literal["auto", "litellm"] = "auto"
     """What speaks to the provider; `litellm` makes it LiteLLM in any case."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from agent_bridge.config import Config
 from agent_bridge.config.providers import PROVIDERS, STAND_IN, provider_of
@@ -13,6 +14,7 @@ from agent_bridge.models.catalogue import Catalogue, Entry
 from agent_bridge.models.choices import ModelChoice, choose, deployments_of, provider_named_in
 from agent_bridge.models.credentials import access_of, key_variable
 from agent_bridge.models.demo import DEMO_REASON
+from agent_bridge.models.facts import facts_of
 from agent_bridge.views import ModelView
 
 _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})(?=$|-v\d)")
@@ -75,7 +77,15 @@ def _configured(name: str, config: Config, catalogue: Catalogue) -> ModelView:
         return _row(name, STAND_IN, None, reason=DEMO_REASON)
     missing = check(choice, config)
     entry = catalogue.entry(choice.model_id)
-    return _row(name, choice.model_id, entry, available=missing is None, reason=missing)
+    row = _row(name, choice.model_id, entry, available=missing is None, reason=missing)
+    facts = facts_of(choice.settings, entry)
+    return replace(
+        row,
+        supports_vision=facts.sees_images,
+        max_input_tokens=facts.max_input_tokens,
+        input_cost_per_token=facts.input_cost_per_token,
+        output_cost_per_token=facts.output_cost_per_token,
+    )
 
 
 def _prefixes(environ: Mapping[str, str], catalogue: Catalogue) -> Iterator[str]:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from agent_bridge.config import Config
 from agent_bridge.config.schema import ModelAlias
 from agent_bridge.errors import BridgeError
+from agent_bridge.messages import ModelFacts
 from agent_bridge.models.catalogue import Catalogue
 from agent_bridge.models.choices import ModelChoice, choose, deployments_of
 from agent_bridge.models.credentials import Access, access_of
 from agent_bridge.models.demo import DemoModel
+from agent_bridge.models.facts import facts_of, own_prices
 from agent_bridge.models.failover import Backend, Candidate, Circuits, Deadlines, Deployment
+from agent_bridge.models.fitting import Fitting
 from agent_bridge.models.litellm import Library, LiteLLMModel, Target
 from agent_bridge.models.scrubbing import Scrubber
 from agent_bridge.models.tool_schemas import PreparedTools
@@ -77,10 +80,15 @@ class Opening:
         try:
             choice = choose(name, self._config, self._catalogue)
             places = deployments_of(choice, self._config)
-            patient = alone and len(places) == 1
-            return Candidate(name=choice.name, deployments=self._deployments(places, settings, patient=patient))
+            made = self._deployments(places, settings, patient=alone and len(places) == 1)
+            return Candidate(name=choice.name, fitting=self._fitting(choice, settings), deployments=made)
         except BridgeError as error:
-            return Candidate(name=name, problem=error)
+            return Candidate(name=name, fitting=Fitting(name, ModelFacts()), problem=error)
+
+    def _fitting(self, choice: ModelChoice, settings: Settings) -> Fitting:
+        entry = self._catalogue.entry(choice.model_id)
+        facts = facts_of(choice.settings, entry, max_tokens=settings.max_tokens)
+        return Fitting(choice.name, facts, own_prices(choice.settings))
 
     def _deployments(self, places: Sequence[ModelChoice], settings: Settings, *, patient: bool) -> list[Deployment]:
         """Those that have credentials; raises what is missing where none has."""

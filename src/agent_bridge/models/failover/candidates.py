@@ -11,6 +11,7 @@ from agent_bridge.messages import ModelRequest, Reply
 from agent_bridge.models.failover.backend import Backend, Deadlines, ask
 from agent_bridge.models.failover.circuit import Circuit
 from agent_bridge.models.failures import Failure
+from agent_bridge.models.fitting import Fitting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,6 +35,7 @@ class Deployment:
 class Candidate:
     name: str
     """What the user calls the model."""
+    fitting: Fitting
     deployments: Sequence[Deployment] = ()
     problem: BridgeError | None = None
     """Why it has no deployments."""

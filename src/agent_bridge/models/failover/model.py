@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from agent_bridge.events import Emit, Retry
 from agent_bridge.messages import ModelRequest, Reply
@@ -24,16 +25,17 @@ class FailoverModel:
 
         Every attempt after the first is announced by a `Retry`, which voids what the one before has said.
         """
-        plan = Plan(self._candidates, self._retries)
+        plan = Plan(self._candidates, request, self._retries)
         move, retries = plan.first(), 0
         while move is not None:
             if move.because:
                 retries += 1
-                emit(_retry(move.because, move.name, move.wait_s, retries))
+                emit(_retry(move.because, move.candidate.name, move.wait_s, retries))
                 await asyncio.sleep(move.wait_s)
-            outcome = await move.deployment.ask(request, emit)
+            fitting = move.candidate.fitting
+            outcome = await move.deployment.ask(fitting.request(request, emit), emit)
             if isinstance(outcome, Reply):
-                return outcome
+                return replace(outcome, usage=fitting.heard(outcome.usage))
             move = plan.after(outcome)
         raise plan.error()
 

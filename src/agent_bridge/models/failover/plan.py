@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from agent_bridge.errors import BridgeError, Internal
+from agent_bridge.messages import ModelRequest
 from agent_bridge.models.failover.candidates import Candidate, Deployment
 from agent_bridge.models.failures import Failure, Kind
 from agent_bridge.models.retries import Retries
@@ -22,7 +23,7 @@ _OF_ITS_MODEL = _OF_ITS_PLACE | {"context_too_long", "paused"}
 class Move:
     """The next attempt. `because` says in few words why there has to be one; empty for the first."""
 
-    name: str
+    candidate: Candidate
     deployment: Deployment
     wait_s: float = 0
     because: str = ""
@@ -33,6 +34,8 @@ class _Tried:
     candidate: Candidate
     failures: list[Failure] = field(default_factory=list[Failure])
     asked: list[Deployment] = field(default_factory=list[Deployment])
+    skipped: str = ""
+    """Why it was not asked, where it could have been."""
 
     @property
     def words(self) -> str:
@@ -44,6 +47,8 @@ class _Tried:
         if self.failures:
             return self.failures[-1].reason
         problem = self.candidate.problem
+        if self.skipped:
+            return self.skipped
         return problem.code.removeprefix("model_").replace("_", " ") if problem else "paused"
 
     def error(self, tried: str) -> BridgeError:
@@ -55,7 +60,8 @@ class _Tried:
 class Plan:
     """One call of a model: its deployments in turn, then the same again after a while, then its fallbacks in order."""
 
-    def __init__(self, candidates: Iterable[Candidate], retries: Retries) -> None:
+    def __init__(self, candidates: Iterable[Candidate], request: ModelRequest, retries: Retries) -> None:
+        self._request = request
         self._left = deque(candidates)
         self._retries = retries
         self._tried: list[_Tried] = []
@@ -67,6 +73,8 @@ class Plan:
         """The next attempt after this failure of the latest; `None` to give up."""
         tried = self._tried[-1]
         tried.failures.append(failure)
+        if not self._has_more_room(failure) and tried.candidate.fitting.mends(failure, self._request):
+            return self._move(tried, tried.asked[-1], because=failure.reason)
         if failure.kind in _OF_ITS_PLACE and (other := tried.candidate.pick(but=tried.asked)):
             return self._move(tried, other, because=failure.reason)
         wait_s = self._retries.wait_s(failure, self._rounds(tried), hurried=bool(self._left))
@@ -86,14 +94,22 @@ class Plan:
         while self._left:
             tried = _Tried(self._left.popleft())
             self._tried.append(tried)
-            if deployment := tried.candidate.pick():
+            too_long = tried.candidate.deployments and not tried.candidate.fitting.takes_whole(self._request)
+            if too_long and any(one.deployments and one.fitting.takes_whole(self._request) for one in self._left):
+                tried.skipped = because = "context too long"
+            elif deployment := tried.candidate.pick():
                 return self._move(tried, deployment, because=because)
-            because = tried.reason
+            else:
+                because = tried.reason
         return None
+
+    def _has_more_room(self, failure: Failure) -> bool:
+        """Whether a model that is still to be asked may well take what was too long for this one."""
+        return failure.kind == "context_too_long" and any(one.fitting.takes_whole(self._request) for one in self._left)
 
     def _move(self, tried: _Tried, deployment: Deployment, *, because: str, wait_s: float = 0) -> Move:
         tried.asked.append(deployment)
-        return Move(name=tried.candidate.name, deployment=deployment, wait_s=wait_s, because=because)
+        return Move(candidate=tried.candidate, deployment=deployment, wait_s=wait_s, because=because)
 
     @staticmethod
     def _rounds(tried: _Tried) -> int:
