@@ -11,7 +11,7 @@ from agent_bridge.bridge import Bridge, Changes, ChatRequest
 from agent_bridge.config import Config, Settings
 from agent_bridge.config.schema import Server, ToolFilter, Upstream
 from agent_bridge.records import LOCAL, Principal
-from agent_bridge.runs import Equip, Legs, Runs, keep_house
+from agent_bridge.runs import Equip, Executor, Legs, Runs, keep_house
 from agent_bridge.store import Store, open_store
 from agent_bridge.upstream import UpstreamReport
 from agent_bridge.views import RunView, ServerState
@@ -70,7 +70,7 @@ async def scripted_bridge(
     adopt_orphans: bool = False,
     seen_through: Callable[[Store], Store] = lambda store: store,
 ) -> AsyncGenerator[Bridge]:
-    """`seen_through` stands between the bridge and its store."""
+    """`seen_through` stands between the bridge and its store. With `adopt_orphans` it works for others, as a server."""
     config = Config(
         upstreams={},
         models={},
@@ -88,7 +88,12 @@ async def scripted_bridge(
         equip = Equip(config, models.open, upstreams.open)
         lease_s = config.settings.turn_lease_s
         legs = await stack.enter_async_context(Legs(opened, equip, lease_s=lease_s, on_change=changes.tell_run))
-        runs = Runs(opened, legs, legs, config.settings)
+        executor: Executor = legs
+        if adopt_orphans and store.startswith("redis"):
+            from agent_bridge.runs.docket import DocketExecutor
+
+            executor = await stack.enter_async_context(DocketExecutor(store, opened, legs, config.settings))
+        runs = Runs(opened, legs, executor, config.settings)
         if adopt_orphans:
             await stack.enter_async_context(background(keep_house(opened, runs, lease_s=lease_s)))
         yield Bridge(config, store=opened, models=models, upstreams=upstreams, equip=equip, runs=runs, changes=changes)

@@ -23,10 +23,7 @@ def test_without_redis_and_without_a_fallback_nothing_starts(tmp_path: Path) -> 
         done = run_command(*command, "--store", NOWHERE, home=tmp_path)
 
         assert (done.code, done.out) == (1, "")
-        assert done.err.splitlines()[-1] == (
-            "agent-bridge: Redis at '127.0.0.1:1' cannot be reached. Check that it runs and that the store's URL is "
-            "right, then try again."
-        )
+        assert done.err.splitlines()[-1].startswith("agent-bridge: Redis at '127.0.0.1:1' cannot be reached.")
 
 
 def test_a_worker_has_no_use_for_a_fallback(tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ import logging
 import os
 import secrets
 import socket
+import time
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self, cast
 
 from docket import Docket, Worker
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from agent_bridge.config import Settings
 from agent_bridge.errors import StoreUnavailable
@@ -89,6 +90,8 @@ class DocketExecutor:
             schedule_automatic_tasks=False,
         )
         await self._stack.enter_async_context(worker)
+        with suppress(RedisError, OSError):
+            await self._announce(worker.name)
         self._taking = asyncio.create_task(_for_ever(worker))
         self._tending = asyncio.create_task(self._tend())
         return self
@@ -116,12 +119,12 @@ class DocketExecutor:
     async def _send(self, run: Run, *, again: bool = False) -> None:
         key = f"{run.run_id}:{run.fence}"
         async with asyncio.timeout(SEND_S), self._senders:
+            await self._keep(self._docket.runs_key(key), self._docket.key(f"progress:{key}"))
             if again:
                 send = self._docket.replace(TASK, when=datetime.now(UTC), key=key)
             else:
                 send = self._docket.add(TASK, key=key)
             await send(run.principal, run.run_id, run.fence)
-            await self._keep(self._docket.runs_key(key))
 
     async def _take(self, principal: str, run_id: str, fence: int) -> None:
         """What Docket calls with a run that was sent. It keeps it for others until this returns."""
@@ -182,6 +185,16 @@ class DocketExecutor:
             task.cancel()
         await asyncio.wait([self._taking, self._tending])
 
+    async def _announce(self, worker: str) -> None:
+        """As Docket will do again and again. What it finds here already keeps the end that it has."""
+        docket, now = self._docket, time.time()
+        async with docket.redis() as redis:
+            for key in (docket.workers_set, docket.task_workers_set(TASK)):
+                await redis.zadd(key, {worker: now})
+            with suppress(ResponseError):  # another worker has made it
+                await redis.xgroup_create(docket.stream_key, docket.worker_group_name, id="0-0", mkstream=True)
+        await self._keep()
+
     async def _tend(self) -> None:
         """Keeps the keys of a worker that sends nothing."""
         while True:
@@ -189,10 +202,13 @@ class DocketExecutor:
             with suppress(RedisError, OSError):
                 await self._keep()
 
-    async def _keep(self, *keys: str) -> None:
+    async def _keep(self, *own: str) -> None:
+        """Gives Docket's keys an end, the `own` ones of what is about to be sent before Docket writes them."""
         docket = self._docket
         async with docket.redis() as redis, redis.pipeline() as pipeline:
-            for key in (*keys, docket.stream_key, docket.workers_set, docket.task_workers_set(TASK)):
+            for key in own:
+                pipeline.hincrby(key, "generation", 0)
+            for key in (*own, docket.stream_key, docket.workers_set, docket.task_workers_set(TASK)):
                 pipeline.expire(key, KEPT)
             await pipeline.execute()
 
