@@ -130,7 +130,7 @@ class Store(Protocol):
         ...
 
     async def changed(self, run_id: str, *, after: int, wait_s: float) -> None:
-        """Returns when the run may have events with `seq > after`, from whichever process; after `wait_s` at the latest.
+        """Returns when the run may have events with `seq > after`, from any process; after `wait_s` at the latest.
 
         It may return early, and misses nothing: a change between reading the events and this call counts.
         """
@@ -142,6 +142,13 @@ class Store(Protocol):
 
     async def result(self, run_id: str, call_id: str) -> JsonObject | None:
         """A tool's whole result, as it was saved: MCP content objects and structured content."""
+        ...
+
+    async def claim(self, name: str, value: str, *, ttl_s: float) -> str:
+        """The value that was first given with this name, by whichever process.
+
+        It is kept for `ttl_s` after it was last asked for; apart from that, no TTL of the store has a say in it.
+        """
         ...
 
     async def sweep(self) -> None:

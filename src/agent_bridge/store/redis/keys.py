@@ -53,6 +53,11 @@ def sessions_of(principal: str) -> str:
     return f"ab:sessions:{principal}"
 
 
+def claim(name: str) -> str:
+    """Holds the value that was first given with the name."""
+    return f"ab:claim:{name}"
+
+
 def changes(run_id: str) -> str:
     """Channel on which the newest `seq` of a run is told."""
     return f"ab:changes:{run_id}"

@@ -238,6 +238,13 @@ class RedisStore(Store):
         text = await self._ask(runs.result(session_id, run_id, call_id, self._now())) if session_id else None
         return result_from_json(str(text)) if text is not None else None
 
+    async def claim(self, name: str, value: str, *, ttl_s: float) -> str:
+        key, life_ms = keys.claim(name), max(1, round(ttl_s * 1000))
+        *_, kept = await self._wire.ask(
+            ("SET", key, value, "NX", "PX", life_ms), ("PEXPIRE", key, life_ms), ("GET", key)
+        )
+        return value if kept is None else str(kept)
+
     async def sweep(self) -> None:
         """Redis deletes what has expired; here only the index is tidied."""
         await self.orphans()

@@ -94,6 +94,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         FROM runs JOIN messages USING (run_id)
         """,
     ),
+    (
+        """
+        CREATE TABLE claims (
+            name TEXT PRIMARY KEY,
+            value TEXT NOT NULL,
+            expires_at REAL NOT NULL
+        )
+        """,
+    ),
 )
 """What leads from each version to the next. `PRAGMA user_version` counts how many a database has had."""
 

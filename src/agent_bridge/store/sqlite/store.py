@@ -18,7 +18,7 @@ from agent_bridge.store.checkpoint import Checkpoints, Chunk
 from agent_bridge.store.codec import StoredRun, session_to_json, step_to_json, turn_to_json
 from agent_bridge.store.lifetime import Lifetime
 from agent_bridge.store.protocol import Store, TurnTaken
-from agent_bridge.store.sqlite import runs, sessions
+from agent_bridge.store.sqlite import claims, runs, sessions
 from agent_bridge.store.sqlite.runs import Found
 from agent_bridge.store.sqlite.thread import DatabaseThread
 from agent_bridge.tools import JsonObject
@@ -203,9 +203,13 @@ class SqliteStore(Store):
         now = self._now()
         return await self._thread.read(lambda db: runs.result(db, run_id, call_id, now))
 
+    async def claim(self, name: str, value: str, *, ttl_s: float) -> str:
+        now = self._now()
+        return await self._thread.write(lambda db: claims.claim(db, name, value, now=now, until=now + ttl_s))
+
     async def sweep(self) -> None:
         now = self._now()
-        for delete in (sessions.sweep, runs.sweep):
+        for delete in (sessions.sweep, runs.sweep, claims.sweep):
             while await self._thread.write(lambda db, delete=delete: delete(db, now, at_most=SWEPT_AT_ONCE)):
                 pass
 
