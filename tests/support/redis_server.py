@@ -8,7 +8,8 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -18,14 +19,17 @@ from redis import Redis
 
 TOOLS = Path(__file__).parents[2] / ".tools"
 SLOTS = 16384
+PATIENCE_S = 10
 
 
 class RedisServer:
     """Keeps nothing on disk, so a restart leaves it empty."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    def __init__(self, directory: Path, *options: str, is_sentinel: bool = False) -> None:
+        """`options` are lines of its configuration."""
         self._directory = directory
         self._options = options
+        self._is_sentinel = is_sentinel
         self._process: subprocess.Popen[str] | None = None
         self.port = free_port()
 
@@ -38,16 +42,19 @@ class RedisServer:
         program = shutil.which("redis-server") or shutil.which("redis-server", path=TOOLS)
         if program is None:
             pytest.fail("redis-server is not installed; run make tools")
-        where = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._directory)]
-        nothing_kept = ["--save", "", "--appendonly", "no"]
+        settings = {"port": self.port, "bind": "127.0.0.1", "dir": self._directory, "save": '""', "appendonly": "no"}
+        lines = [*(f"{name} {value}" for name, value in settings.items()), *self._options, ""]
+        file = self._directory / "redis.conf"
+        file.write_text("\n".join(lines))
         self._process = subprocess.Popen(
-            [program, *where, *nothing_kept, *self._options],
+            [program, file, *(["--sentinel"] if self._is_sentinel else [])],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
         assert self._process.stdout
-        assert any("Ready to accept connections" in line for line in self._process.stdout), "redis-server did not start"
+        ready = "+monitor" if self._is_sentinel else "Ready to accept connections"
+        assert any(ready in line for line in self._process.stdout), "redis-server did not start"
 
     def stop(self) -> None:
         """At once, as a crash would."""
@@ -68,6 +75,9 @@ class RedisServer:
         with Redis(port=self.port, decode_responses=True, encoding_errors="surrogatepass") as client:
             return cast("object", client.execute_command(*words))  # pyright: ignore[reportUnknownMemberType] - half typed
 
+    def info(self, section: str) -> dict[str, object]:
+        return cast("dict[str, object]", self.command("INFO", section))
+
     def keys_without_end(self) -> list[str]:
         """Those that nothing would ever delete."""
         return [key for key in cast("list[str]", self.command("KEYS", "*")) if self.command("PTTL", key) == -1]
@@ -78,8 +88,9 @@ class RedisServer:
 
 
 @contextmanager
-def running(directory: Path, *options: str) -> Generator[RedisServer]:
-    server = RedisServer(directory, *options)
+def running(directory: Path, *options: str, is_sentinel: bool = False) -> Generator[RedisServer]:
+    directory.mkdir(exist_ok=True)
+    server = RedisServer(directory, *options, is_sentinel=is_sentinel)
     try:
         server.start()
         yield server
@@ -90,11 +101,18 @@ def running(directory: Path, *options: str) -> Generator[RedisServer]:
 @contextmanager
 def cluster_node(directory: Path) -> Generator[RedisServer]:
     """A cluster of one node, which refuses what touches keys of several slots."""
-    with running(directory, "--cluster-enabled", "yes", "--cluster-port", str(free_port())) as server:
+    with running(directory, "cluster-enabled yes", f"cluster-port {free_port()}") as server:
         server.command("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS - 1)
-        while "cluster_state:ok" not in str(server.command("CLUSTER", "INFO")):
-            pass
+        until(lambda: "cluster_state:ok" in str(server.command("CLUSTER", "INFO")))
         yield server
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Asks servers until they have noticed something."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def free_port() -> int:

@@ -32,7 +32,7 @@ class Address:
     """The Sentinels' name for it."""
     is_secure: bool
     options: Mapping[str, object] = field(repr=False)
-    sentinel_options: Mapping[str, object] = field(repr=False)
+    sentinel_options: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
 
     @property
     def place(self) -> str:
