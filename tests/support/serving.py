@@ -13,16 +13,16 @@ SERVERS = Path(__file__).parents[2] / "servers.yaml"
 START_S = 30
 
 
-def serve(*options: str) -> list[str]:
-    """The command that serves the `servers.yaml` of this project."""
-    return [sys.executable, "-m", "agent_bridge", "serve", "--config", str(SERVERS), *options]
+def serve(*options: str, config: Path = SERVERS) -> list[str]:
+    """The command that serves a configuration, which is the one of this project unless told otherwise."""
+    return [sys.executable, "-m", "agent_bridge", "serve", "--config", str(config), *options]
 
 
 @asynccontextmanager
-async def product(directory: Path) -> AsyncGenerator[str]:
+async def product(directory: Path, *, config: Path = SERVERS, store: str = "sqlite://:memory:") -> AsyncGenerator[str]:
     """The address of the product over HTTP, on a free port. It works in the directory."""
     process = await asyncio.create_subprocess_exec(
-        *serve("--transport", "http", "--port", "0", "--store", "sqlite://:memory:"),
+        *serve("--transport", "http", "--port", "0", "--store", store, config=config),
         cwd=directory,
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
