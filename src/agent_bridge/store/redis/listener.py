@@ -66,12 +66,22 @@ class Topic:
 class Listener:
     """Connects when somebody first waits for something, and again whenever the connection is lost."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Link]], place: str) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Link]],
+        place: str,
+        *,
+        quiet_s: float = QUIET_S,
+        linger_s: float = LINGER_S,
+    ) -> None:
         self._connect = connect
         self._place = place
+        self._quiet_s = quiet_s
+        self._linger_s = linger_s
         self._topics: dict[str, Topic] = {}
         self._heard: set[str] = set()
         """The channels that are listened to, as far as the server has said so."""
+        self._tidied_at = time.monotonic()
         self._link: Link | None = None
         self._is_wanted = asyncio.Event()
         self._task = asyncio.create_task(self._work(), name="agent-bridge-store-listener")
@@ -112,22 +122,24 @@ class Listener:
     async def _work(self) -> None:
         while True:
             await self._is_wanted.wait()
-            error: StoreUnavailable | None = None
             try:
                 async with asyncio.timeout(PATIENCE_S):
                     self._link = await self._connect()
-                await self._listen(self._link)
-            except (Lost, TimeoutError) as failure:
-                error = lost(failure, self._place)
+            except (Lost, TimeoutError) as error:
+                await self._hang_up(lost(error, self._place))
+                await asyncio.sleep(PAUSE_S)
+                continue
+            try:
+                with contextlib.suppress(Lost):
+                    await self._listen(self._link)
             finally:
-                await self._hang_up(error)
-            await asyncio.sleep(PAUSE_S)
+                await self._hang_up()
 
     async def _listen(self, link: Link) -> None:
         await link.send([("SUBSCRIBE", *{keys.CANCELS, *(topic.channel for topic in self._topics.values())})])
         was_quiet = False
         while True:
-            message = await link.message(wait_s=QUIET_S)
+            message = await link.message(wait_s=self._quiet_s)
             if message is not None:
                 was_quiet = False
                 self._hear(message)
@@ -157,15 +169,18 @@ class Listener:
             topic.hear(number)
 
     async def _forget_unused(self) -> None:
-        before = time.monotonic() - LINGER_S
+        now = time.monotonic()
+        if now < self._tidied_at + self._linger_s:
+            return
+        self._tidied_at = now
         for name, topic in list(self._topics.items()):
-            if topic.waiters == 0 and topic.used_at < before:
+            if topic.waiters == 0 and topic.used_at < now - self._linger_s:
                 del self._topics[name]
                 if topic.channel != keys.CANCELS:
                     self._heard.discard(topic.channel)
                     await self._say("UNSUBSCRIBE", topic.channel)
 
-    async def _hang_up(self, error: StoreUnavailable | None) -> None:
+    async def _hang_up(self, error: StoreUnavailable | None = None) -> None:
         link, self._link = self._link, None
         topics, self._topics = self._topics, {}
         self._heard.clear()
