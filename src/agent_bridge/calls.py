@@ -32,6 +32,10 @@ class Answer:
     note: str = ""
 
 
+EXPIRED = Answer(decision="deny", by="expiry")
+"""What a question is answered with that nobody answered in time."""
+
+
 def turn_of(run: Run) -> Turn:
     """The run's part of the conversation: its message, and every step with the results of its calls."""
     turn: Turn = [{"role": "user", "content": run.message}]

@@ -239,8 +239,26 @@ upstreams:
 models: {m: {model: openai/x, api_key: canary, api_base: "https://canary"}}
 store: redis://:canary@host
 auth: {jwt: {secret: canary}}
+request_state_keys: [canary]
 """
     assert "canary" not in repr(load(write("servers.yaml", text), {"KEY": "canary"}))
+
+
+@pytest.mark.usefixtures("folder")
+def test_states_are_sealed_with_the_key_of_the_environment_else_with_those_of_the_file() -> None:
+    file = write("servers.yaml", f"request_state_keys: ['${{NEW}}', {'b' * 32}]")
+    own = {"AGENT_BRIDGE_REQUEST_STATE_KEY": "c" * 32}
+
+    assert load(None, {"NEW": "a" * 32}).sealing_keys() == ["a" * 32, "b" * 32]
+    assert load(None, own).sealing_keys() == ["c" * 32]
+    assert load(write("empty.yaml", "version: 1"), {}).sealing_keys() == []
+    for environ, problem in (
+        ({}, "environment: request_state_keys needs NEW, which is not set"),
+        ({"NEW": "short"}, "request_state_keys: must be 32 bytes or more each"),
+        ({"NEW": "b" * 32}, "request_state_keys: must be 32 bytes or more each, and no two the same"),
+    ):
+        with pytest.raises(ConfigInvalid, match=problem):
+            load(file, environ).sealing_keys()
 
 
 @pytest.mark.usefixtures("folder")

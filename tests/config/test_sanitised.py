@@ -27,6 +27,7 @@ store: redis://user:canary@cache:6379/0
 auth:
   jwt: {secret: canary}
   tokens: {ci: {sha256: CANARY, scopes: [chat]}}
+request_state_keys: [canary]
 """
 DIGEST = "ca9a59" + "0" * 58
 
@@ -57,6 +58,7 @@ default_model: fast
 auth:
   jwt: {jwks_url: "https://id.example.com/jwks", issuer: "https://id.example.com"}
   tokens: {ci: {sha256: DIGEST, scopes: [read]}}
+request_state_keys: ["${STATE_KEY}"]
 """.replace("DIGEST", DIGEST)
     )
 
@@ -86,6 +88,7 @@ auth:
             "jwt": {"jwks_url": "https://id.example.com/jwks", "issuer": "https://id.example.com"},
             "tokens": {"ci": {"sha256": "[removed]", "scopes": ["read"]}},
         },
+        "request_state_keys": ["${STATE_KEY}"],
         "settings": {
             "session_ttl_s": 2_592_000,
             "history_ttl_s": 2_592_000,

@@ -2,15 +2,18 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
 from agent_bridge.bridge import Bridge, ChatRequest
 from agent_bridge.calls import Answer
 from agent_bridge.config import Settings
-from agent_bridge.config.schema import Approvals
-from agent_bridge.errors import ApprovalNotFound, RunNotFound
+from agent_bridge.config.schema import Approvals, Server
+from agent_bridge.errors import ApprovalNotFound, Forbidden, InvalidInput, RunNotFound
 from agent_bridge.events import ApprovalRequired, ApprovalResolved, Final
 from agent_bridge.records import LOCAL, Principal
 from agent_bridge.tools import JsonObject, Tool
@@ -34,6 +37,9 @@ def tools() -> LocalTools:
 def script() -> ScriptedModel:
     calls: list[tuple[str, JsonObject | str]] = [("write", {"text": "a"}), ("read", {}), ("write", {"text": "b"})]
     return ScriptedModel(Says(text=["Let me."], calls=calls), Says(text=["Done."]))
+
+
+FOR_MODELS = {"assistant": SERVERS["assistant"].model_copy(update={"approvals": Approvals(by_model=True)})}
 
 
 async def parked(bridge: Bridge) -> RunView:
@@ -151,3 +157,64 @@ async def test_someone_elses_approval_is_an_unknown_run() -> None:
             await bridge.respond(
                 Principal("mallory"), run.run_id, run.pending[0].approval_id, Answer(decision="approve", by="mallory")
             )
+
+
+async def test_an_answer_that_comes_late_is_none_and_what_has_expired_is_denied() -> None:
+    servers = {"assistant": SERVERS["assistant"].model_copy(update={"approvals": Approvals(expire_s=0.001)})}
+    used = tools()
+    async with scripted_bridge(script(), used, servers=servers) as bridge:
+        run = await parked(bridge)
+        await asyncio.sleep(max(0, run.pending[-1].expires_at - time.time()))
+        with pytest.raises(ApprovalNotFound):
+            yes = Answer(decision="approve", by="ada")
+            await bridge.respond(LOCAL, run.run_id, run.pending[0].approval_id, yes)
+        ended = await bridge.wait(LOCAL, run.run_id, 10)
+    assert [call.status for call in ended.tool_invocations] == ["denied", "ok", "denied"]
+    assert used.called == [("read", {})]
+
+
+async def test_arguments_that_the_tool_does_not_take_are_refused_and_the_question_stays() -> None:
+    parameters: JsonObject = {"type": "object", "properties": {"text": {"type": "string"}}}
+    write = Tool(name="write", upstream="local", remote_name="write", destructive=True, parameters=parameters)
+    used = LocalTools({"write": wrote, "read": wrote}, tools=[write])
+    async with scripted_bridge(script(), used) as bridge:
+        run = await parked(bridge)
+        for approval in run.pending:
+            edited = Answer(decision="approve", by="ada", arguments={"text": 1})
+            with pytest.raises(InvalidInput, match="not what 'write' takes: `text`: 1 is not of type 'string'"):
+                await bridge.respond(LOCAL, run.run_id, approval.approval_id, edited)
+        assert await bridge.run(LOCAL, run.run_id) == replace(run, elapsed_ms=ANY)
+
+
+async def test_a_model_decides_only_where_its_server_lets_it() -> None:
+    yes = Answer(decision="approve", by="model")
+    async with scripted_bridge(script(), tools()) as bridge:
+        assert not bridge.lets_models_respond
+        run = await parked(bridge)
+        with pytest.raises(Forbidden, match="leaves approvals to people"):
+            await bridge.respond(LOCAL, run.run_id, run.pending[0].approval_id, yes, by_model=True)
+    async with scripted_bridge(script(), tools(), servers=FOR_MODELS) as bridge:
+        assert bridge.lets_models_respond
+        run = await parked(bridge)
+        after = await bridge.respond(LOCAL, run.run_id, run.pending[0].approval_id, yes, by_model=True)
+    assert len(after.pending) == 1
+
+
+@pytest.mark.parametrize(("servers", "status"), [(FOR_MODELS, "input_required"), (SERVERS, "completed")])
+async def test_a_caller_that_can_only_let_its_model_respond_is_asked_only_where_the_server_lets_it(
+    servers: Mapping[str, Server], status: str
+) -> None:
+    async with scripted_bridge(script(), tools(), servers=servers) as bridge:
+        started = await bridge.chat(LOCAL, ChatRequest(message="Go.", model_can_respond=True))
+        assert (await bridge.wait(LOCAL, started.run_id, 10)).status == status
+
+
+async def test_a_ticket_is_redeemed_once_and_every_process_has_the_same_keys(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/runs.db"
+    async with (
+        scripted_bridge(script(), tools(), store=url) as one,
+        scripted_bridge(script(), tools(), store=url) as other,
+    ):
+        assert await one.tickets.keys() == await other.tickets.keys()
+        assert [await one.tickets.redeem("a"), await other.tickets.redeem("a")] == [True, False]
+        assert await other.tickets.redeem("b")

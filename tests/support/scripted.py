@@ -13,6 +13,7 @@ from agent_bridge.events import Emit, Event, Thinking, Token
 from agent_bridge.messages import Finish, Message, ModelRequest, Reply, ToolCall, ToolResult, Usage
 from agent_bridge.records import Notice, Run
 from agent_bridge.tools import JsonObject, Tool, ToolDefinitions
+from agent_bridge.upstream.arguments import ArgumentRules
 from agent_bridge.views import ModelView
 
 SPENT = Usage(input_tokens=10, output_tokens=5, cost_usd=0.001)
@@ -119,6 +120,9 @@ class LocalTools:
         )
         self.notices = notices
         self.called: list[tuple[str, JsonObject]] = []
+
+    def complaint(self, name: str, arguments: JsonObject) -> str | None:
+        return ArgumentRules(self.definitions.by_name[name].parameters).complaint(arguments)
 
     async def call(self, name: str, arguments: JsonObject, *, timeout_s: float, progress: Progress) -> ToolResult:
         del timeout_s

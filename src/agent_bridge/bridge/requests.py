@@ -52,6 +52,8 @@ class ChatRequest:
     """Fields of `Limits`; they may only tighten the server's."""
     can_ask: bool = False
     """Whether a person can be asked for approvals; where not, calls that need one are denied."""
+    model_can_respond: bool = False
+    """Whether the calling model could approve by itself, where the server lets it (`approvals.by_model`)."""
 
     def validate(self) -> None:
         """Raises `InvalidInput` or `TooLarge`."""

@@ -8,13 +8,15 @@ from collections.abc import Callable
 
 from agent_bridge.bridge import checks, readings
 from agent_bridge.bridge.changes import Change, Changes, OnChange
+from agent_bridge.bridge.decisions import Decisions
 from agent_bridge.bridge.requests import ChatRequest, ConnectRequest
 from agent_bridge.bridge.sessions import Sessions
 from agent_bridge.bridge.sources import Models, Upstreams
+from agent_bridge.bridge.tickets import Tickets
 from agent_bridge.calls import Answer
 from agent_bridge.config import Config, Settings
 from agent_bridge.config.sanitised import sanitised
-from agent_bridge.config.schema import Limits
+from agent_bridge.config.schema import Server
 from agent_bridge.errors import BridgeError, RunNotFound
 from agent_bridge.events import Recorded
 from agent_bridge.records import Notice, Principal, Run, Session
@@ -56,6 +58,8 @@ class Bridge:
         self._runs = runs
         self._changes = changes
         self._sessions = Sessions(config, store=store, models=models, equip=equip)
+        self._decisions = Decisions(store, equip)
+        self.tickets = Tickets(config, store)
 
     @property
     def settings(self) -> Settings:
@@ -153,10 +157,11 @@ class Bridge:
         who.require("chat")
         request.validate()
         session = await self._sessions.for_chat(who, request)
-        limits = self._equip.server_of(session).limits.tightened(request.limits)
+        server = self._equip.server_of(session)
+        new = _new_run(session, request, server)
         if not request.session_id:
             await self._store.add_session(session)
-        run = await self._runs.start(_new_run(session, request, limits), session)
+        run = await self._runs.start(new, session)
         return RunView.of(run)
 
     async def run(self, who: Principal, run_id: str) -> RunView:
@@ -182,13 +187,24 @@ class Bridge:
         who.require("chat")
         return RunView.of(await self._runs.cancel(await self._stored(who, run_id)))
 
-    async def respond(self, who: Principal, run_id: str, approval_id: str, answer: Answer) -> RunView:
-        """Decides a pending approval; the first decision counts. Raises `ApprovalNotFound`.
+    async def respond(
+        self, who: Principal, run_id: str, approval_id: str, answer: Answer, *, by_model: bool = False
+    ) -> RunView:
+        """Decides a pending approval; the first decision counts.
 
-        A door that lets a model call this checks first that the session's server allows it.
+        `by_model`: it is the calling model that decides. Raises `ApprovalNotFound`, `InvalidInput` for edited arguments
+        that the tool does not take, and `Forbidden` where models may not decide.
         """
         who.require("chat")
-        return RunView.of(await self._runs.answer(await self._stored(who, run_id), approval_id, answer))
+        run = await self._stored(who, run_id)
+        await self._decisions.check(run, approval_id, answer, by_model=by_model)
+        return RunView.of(await self._runs.answer(run, approval_id, answer))
+
+    @property
+    def lets_models_respond(self) -> bool:
+        """Whether there is any server whose approvals the calling model may answer."""
+        servers = self._config.servers.values()
+        return any(server.active and server.approval_rules.by_model for server in servers)
 
     async def record(self, who: Principal, run_id: str) -> JsonObject:
         """The whole record of a run: every step, call, argument, digest, time and cost."""
@@ -237,7 +253,8 @@ class Bridge:
         return [problem] if problem else []
 
 
-def _new_run(session: Session, request: ChatRequest, limits: Limits) -> Run:
+def _new_run(session: Session, request: ChatRequest, server: Server) -> Run:
+    """Raises `InvalidInput` where the limits are none."""
     return Run(
         run_id=f"run_{secrets.token_hex(16)}",
         session_id=session.session_id,
@@ -245,7 +262,7 @@ def _new_run(session: Session, request: ChatRequest, limits: Limits) -> Run:
         server=session.server,
         model=session.model,
         message=request.message,
-        can_ask=request.can_ask,
-        limits=limits,
+        can_ask=request.can_ask or (request.model_can_respond and server.approval_rules.by_model),
+        limits=server.limits.tightened(request.limits),
         created_at=time.time(),
     )

@@ -70,6 +70,12 @@ def chosen_store(flag: str | None, variables: Variables, file: File) -> str:
     return store
 
 
+def chosen_keys(variables: Variables, file: File) -> tuple[str, ...]:
+    """What seals the states that callers bring back: the key of the environment, else those of the file."""
+    name = "AGENT_BRIDGE_REQUEST_STATE_KEY"
+    return (f"${{{name}}}",) if variables.text(name) else file.request_state_keys
+
+
 def chosen_settings(file: File, variables: Variables, *, on_redis: bool) -> Settings:
     """The names of the environment win over the file, and the file over the defaults."""
     ttl_s = variables.number("LLMCHAT_SESSION_TTL") or file.session_ttl_s or (HOUR_S if on_redis else 30 * DAY_S)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from agent_bridge.config.environment import chosen_settings, chosen_store, default_model
+from agent_bridge.config.environment import chosen_keys, chosen_settings, chosen_store, default_model
 from agent_bridge.config.providers import STAND_IN
 from agent_bridge.config.schema import BUILTINS, File, ModelAlias, Server, Upstream
 from agent_bridge.config.secrets import MissingVariable, references, resolve
@@ -64,6 +64,7 @@ def _assemble(file: File, path: Path | None, variables: Variables, store_flag: s
         store=store,
         store_fallback=file.store_fallback,
         auth=file.auth,
+        request_state_keys=chosen_keys(variables, file),
         settings=chosen_settings(file, variables, on_redis=_filled(store, environ).startswith("redis")),
         environ=environ,
         path=path,

@@ -358,6 +358,9 @@ class File(Closed):
     """How long the runs at work may go on once a server or worker is told to end; then they are handed back."""
     auth: Auth = Auth()
     """Who may use the HTTP doors; stdio and an open loopback need nothing here."""
+    request_state_keys: Annotated[tuple[str, ...], Field(repr=False)] = ()
+    """What seals the questions that callers bring back answered, at least 32 bytes each; the first seals, all open.
+    Without any, one is kept in the store."""
     session_ttl_s: Seconds | None = None
     """How long a session or run is kept after its last use; without it, 30 days on SQLite."""
     on_disconnect: Literal["cancel", "detach"] = "cancel"

@@ -13,6 +13,8 @@ from agent_bridge.errors import ConfigInvalid
 
 HOUR_S = 3_600.0
 DAY_S = 24 * HOUR_S
+KEY_BYTES = 32
+"""The least that a key to seal with must have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,8 @@ class Config:
     store_fallback: Literal["sqlite"] | None = None
     """What to open instead where Redis cannot be reached."""
     auth: Auth = field(default_factory=Auth)
+    request_state_keys: tuple[str, ...] = field(default=(), repr=False)
+    """As they were written; `sealing_keys` are what to use."""
     settings: Settings = Settings()
     environ: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """What `${NAME}` is resolved against, when a model or an upstream is used."""
@@ -67,3 +71,15 @@ class Config:
         except MissingVariable as missing:
             what = f"the store needs {missing.name}, which is not set; set it, or choose another store"
             raise ConfigInvalid([f"environment: {what}"]) from None
+
+    def sealing_keys(self) -> list[str]:
+        """`request_state_keys`, their references resolved. Raises `ConfigInvalid`."""
+        try:
+            keys = [resolve(key, self.environ) for key in self.request_state_keys]
+        except MissingVariable as missing:
+            what = f"request_state_keys needs {missing.name}, which is not set; set it, or leave the key out"
+            raise ConfigInvalid([f"environment: {what}"]) from None
+        if any(len(key.encode()) < KEY_BYTES for key in keys) or len(set(keys)) < len(keys):
+            what = f"must be {KEY_BYTES} bytes or more each, and no two the same; `openssl rand -hex 32` makes one"
+            raise ConfigInvalid([f"request_state_keys: {what}"])
+        return keys

@@ -11,7 +11,7 @@ from agent_bridge.config import Config
 from agent_bridge.config.schema import Policy, Server, ToolFilter, Upstream
 from agent_bridge.errors import NoTools, ServerInactive, ServerNotFound
 from agent_bridge.records import Notice, Session
-from agent_bridge.tools import Tool
+from agent_bridge.tools import JsonObject, Tool
 
 DIRECT = "remote"
 """What the only upstream of a session that was connected to an address is called."""
@@ -21,6 +21,10 @@ class Toolset(Tools, Protocol):
     @property
     def notices(self) -> tuple[Notice, ...]:
         """What is wrong with the upstreams that are missing from it."""
+        ...
+
+    def complaint(self, name: str, arguments: JsonObject) -> str | None:
+        """What is wrong with the arguments, by the input schema of the tool."""
         ...
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 
-from agent_bridge.calls import Answer
+from agent_bridge.calls import EXPIRED
 from agent_bridge.errors import StoreUnavailable
 from agent_bridge.runs.service import Runs
 from agent_bridge.store import LeaseLost, Store
@@ -18,8 +18,6 @@ BACK_S = 2.0
 """How much longer it waits once the store was away: those who live have renewed their leases by then."""
 SWEEP_EVERY = 30
 """Rounds. What has expired is not answered any more, so forgetting it can wait."""
-
-EXPIRED = Answer(decision="deny", by="expiry")
 
 
 async def keep_house(store: Store, runs: Runs, *, lease_s: float) -> None:

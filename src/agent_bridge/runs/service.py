@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from agent_bridge.calls import Answer, decided
+from agent_bridge.calls import EXPIRED, Answer, decided
 from agent_bridge.config import Settings
 from agent_bridge.errors import ApprovalNotFound, SessionBusy
 from agent_bridge.events import ApprovalResolved, Recorded
@@ -80,7 +80,10 @@ class Runs:
         return await self.newest(run)
 
     async def answer(self, run: Run, approval_id: str, answer: Answer) -> Run:
-        """Writes a person's decision down and, when all are made, goes on. Raises `ApprovalNotFound`."""
+        """Writes a person's decision down and, when all are made, goes on.
+
+        Raises `ApprovalNotFound`, also where the answer is late; then what has expired is denied.
+        """
         while True:
             approval = next((one for one in run.pending if one.approval_id == approval_id), None)
             if approval is None:
@@ -90,10 +93,10 @@ class Runs:
                 )
             taken = await self._store.adopt(run, lease_s=self._settings.turn_lease_s, force=True)
             if taken is not None:
-                decisions = [(one, answer) for one in taken.pending if one.approval_id == approval_id]
+                decisions = _decisions(taken, approval_id, answer)
                 with contextlib.suppress(LeaseLost):  # somebody else decides at this moment: see what they decided
                     run = await self.go_on(taken, decisions)
-                    if decisions:
+                    if any(made is answer for _, made in decisions):
                         return run
             run = await self.newest(run)
 
@@ -179,3 +182,10 @@ class Runs:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await leg.journal.closed.wait()
+
+
+def _decisions(run: Run, approval_id: str, answer: Answer) -> list[tuple[Approval, Answer]]:
+    """The answer where it comes in time, and a denial of every question whose time is over."""
+    now = time.time()
+    late = [(one, EXPIRED) for one in run.pending if one.expires_at <= now]
+    return [*late, *((one, answer) for one in run.pending if one.approval_id == approval_id and one.expires_at > now)]

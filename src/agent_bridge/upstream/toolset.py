@@ -46,6 +46,11 @@ class Toolset:
             return failure(f"The arguments of '{name}' are not valid: {complaint}. Correct them and call it again.")
         return await _watched(route, arguments, timeout_s, progress)
 
+    def complaint(self, name: str, arguments: JsonObject) -> str | None:
+        """What is wrong with the arguments, by the input schema of the tool."""
+        route = self._routes.get(name)
+        return route.rules.complaint(arguments) if route else None
+
 
 async def _watched(route: Route, arguments: JsonObject, timeout_s: float, progress: Progress) -> ToolResult:
     now = asyncio.get_running_loop().time
