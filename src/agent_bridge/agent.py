@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, Protocol
 
+from agent_bridge.answers import next_prompt, with_output
+from agent_bridge.budget import allowance, reached, unkept
 from agent_bridge.calls import (
     MOST_REPEATS,
     REPEATED,
@@ -24,19 +26,25 @@ from agent_bridge.calls import (
     settled,
     started,
     told,
+    told_more,
     turn_of,
     warned,
     with_call,
 )
 from agent_bridge.errors import ModelRefused, ModelTimeout
-from agent_bridge.events import Emit, Event, Retry, StepEnd, Token, ToolProgress
-from agent_bridge.messages import Message, ModelRequest, Reply, ToolCall, ToolResult, Turn, text_of
-from agent_bridge.records import Call, Run, Step, StopReason
+from agent_bridge.events import Emit, Event, Retry, StepEnd, Token, ToolProgress, Warned
+from agent_bridge.messages import Message, ModelFacts, ModelRequest, Reply, ToolCall, ToolResult, Turn, text_of
+from agent_bridge.records import Call, Notice, Run, Step, StopReason
 from agent_bridge.tools import JsonObject, Tool, ToolDefinitions
 
 
 class Model(Protocol):
     """One model with its settings."""
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What is known of it; of the worst case, where several may answer."""
+        ...
 
     async def complete(self, request: ModelRequest, emit: Emit) -> Reply:
         """Streams `Token` and `Thinking` (and `Retry`, where it had to begin again) to `emit`; returns the whole reply.
@@ -104,7 +112,6 @@ class Agent:
         self._brief = brief
         self._journal = journal
         self._said = [text_of(run.open_step.reply.get("content"))] if run.open_step else []
-        self._cut = False
 
     async def answer(self) -> Leaving:
         """Works until the model has answered, a limit is reached, or a person must decide.
@@ -112,9 +119,11 @@ class Agent:
         Raises `BridgeError` where the model fails.
         """
         while (limit := self._limit_reached()) is None:
-            step = self.run.open_step or await self._ask()
-            if not step.calls:
-                return "max_tokens" if self._cut else "end"
+            step = self.run.open_step or await self._next_step()
+            if isinstance(step, str):
+                return step
+            if not step.calls and self._has_answered():
+                return "end"
             await self._call_tools(step)
             if self._waits_for_a_person():
                 return "input_required"
@@ -127,44 +136,57 @@ class Agent:
         return "".join(self._said)
 
     def _limit_reached(self) -> StopReason | None:
-        run, limits = self.run, self.run.limits
+        run = self.run
         if not run.steps or run.open_step:
             return None
         if any(repeats(run.steps[:-1], call) >= MOST_REPEATS for call in run.steps[-1].calls.values()):
             return "repeated_call"
-        usage = run.usage
-        tokens = (usage.input_tokens or 0) + (usage.output_tokens or 0)
-        spent: list[tuple[StopReason, float, float | None]] = [
-            ("max_steps", len(run.steps), limits.max_steps),
-            ("max_tool_calls", len(run.calls), limits.max_tool_calls),
-            ("max_tokens", tokens, limits.max_tokens),
-            ("max_cost_usd", usage.cost_usd or 0, limits.max_cost_usd),
-        ]
-        return next((reason for reason, used, most in spent if most is not None and used >= most), None)
+        return reached(run)
 
-    async def _ask(self) -> Step:
-        request = ModelRequest(messages=self._messages(), tools=self._brief.tools.definitions)
+    async def _next_step(self) -> Step | StopReason:
+        """The model's next reply; or the limit that leaves no room for it, or that has cut it short."""
+        if notice := unkept(self.run, self._brief.model.facts):
+            self._warn(notice)
+        prompt = next_prompt(self.run, has_tools=bool(self._brief.tools.definitions.tools))
+        request = self._request(prompt)
+        allowed = allowance(self.run, request, self._brief.model.facts)
+        if allowed.is_spent:
+            return allowed.limit
+        reply = await self._ask(replace(request, max_tokens=allowed.max_tokens))
+        step = await self._take(reply, prompt)
+        return allowed.limit if reply.finish == "length" else step
+
+    def _request(self, prompt: str) -> ModelRequest:
+        """What the model is asked next. Where the bridge itself asks for the form of the answer, there are no tools."""
+        brief, run = self._brief, self.run
+        system: list[Message] = [{"role": "system", "content": brief.system_prompt}] if brief.system_prompt else []
+        before = [*system, *(message for turn in brief.history for message in turn)]
+        return ModelRequest(
+            messages=[*before, *told_more(turn_of(run), prompt)],
+            current=len(before),
+            tools=ToolDefinitions() if prompt else brief.tools.definitions,
+            response_schema=run.response_schema if prompt else None,
+        )
+
+    async def _ask(self, request: ModelRequest) -> Reply:
         seconds = self.run.limits.model_timeout_s
         try:
             async with asyncio.timeout(seconds):
-                reply = await self._brief.model.complete(request, self._emit)
+                return await self._brief.model.complete(request, self._emit)
         except TimeoutError:
             raise ModelTimeout(
                 f"The model did not answer within {seconds:g} s. Try again, or raise limits.model_timeout_s."
             ) from None
-        return await self._take(reply)
 
-    async def _take(self, reply: Reply) -> Step:
+    async def _take(self, reply: Reply, prompt: str) -> Step:
         """Writes the reply down before any of its tools start."""
         if reply.finish == "content_filter":
             raise ModelRefused("The model's provider withheld the answer. Ask in another way, or choose another model.")
-        self._cut = reply.finish == "length"
         left = self._calls_left()
         asked = reply.message.get("tool_calls", [])
         calls = [self._planned(call, reply, allowed=number < left) for number, call in enumerate(asked)]
-        step = Step(
-            reply=reply.message, usage=reply.usage, calls={call.call_id: call for call in calls}, whole=not calls
-        )
+        by_id = {call.call_id: call for call in calls}
+        step = Step(reply=reply.message, usage=reply.usage, prompt=prompt, calls=by_id, whole=not calls)
         self.run = self.run.with_step(step)
         if calls:
             refused = [call for call in calls if call.status in ("error", "denied")]
@@ -204,6 +226,13 @@ class Agent:
         if not self.run.can_ask:
             return settled(call, "denied", f"Denied: {reason}, so a person must approve it, and nobody can be asked.")
         return replace(call, status="pending")
+
+    def _has_answered(self) -> bool:
+        """Whether the newest reply is the answer that was asked for. Raises `ModelError` where it never will be."""
+        answered = with_output(self.run)
+        if answered is not None:
+            self.run = answered
+        return answered is not None
 
     async def _call_tools(self, step: Step) -> None:
         async with asyncio.TaskGroup() as group:
@@ -261,7 +290,8 @@ class Agent:
     async def _finish_step(self) -> None:
         """Whole and told in one go, so that it is told once, whatever stops the process."""
         step = replace(self.run.steps[-1], whole=True)
-        self.run = self.run.with_step(step)
+        if self.run.open_step:
+            self.run = self.run.with_step(step)
         self._said.clear()
         await self._journal.save(self.run, StepEnd(step=len(self.run.steps), usage=asdict(step.usage)))
 
@@ -271,11 +301,14 @@ class Agent:
                 self._said.append(content)
             case Retry():
                 self._said.clear()
+            case Warned(code=code, message=message):
+                self._warn(Notice(code=code, message=message))
+                return
             case _:
                 pass
         self._journal.emit(event)
 
-    def _messages(self) -> list[Message]:
-        brief = self._brief
-        system: list[Message] = [{"role": "system", "content": brief.system_prompt}] if brief.system_prompt else []
-        return [*system, *(message for turn in brief.history for message in turn), *turn_of(self.run)]
+    def _warn(self, notice: Notice) -> None:
+        if notice not in self.run.warnings:
+            self.run = replace(self.run, warnings=(*self.run.warnings, notice))
+            self._journal.emit(Warned(code=notice.code, message=notice.message))

@@ -40,12 +40,23 @@ def turn_of(run: Run) -> Turn:
     """The run's part of the conversation: its message, and every step with the results of its calls."""
     turn: Turn = [{"role": "user", "content": run.message}]
     for step in run.steps:
+        turn = told_more(turn, step.prompt)
         turn.append(step.reply)
         turn.extend(
             {"role": "tool", "tool_call_id": call.model_call_id, "content": _as_read(call)}
             for call in step.calls.values()
         )
     return turn
+
+
+def told_more(turn: Turn, prompt: str) -> Turn:
+    """The turn with words of the bridge at its end; some models do not take two messages of the user in a row."""
+    if not prompt:
+        return turn
+    last = turn[-1]
+    if last["role"] == "user":
+        return [*turn[:-1], {"role": "user", "content": warned(last["content"], f"\n{prompt}")}]
+    return [*turn, {"role": "user", "content": prompt}]
 
 
 def _as_read(call: Call) -> Content:

@@ -108,6 +108,8 @@ class Step:
 
     reply: AssistantMessage
     usage: Usage
+    prompt: str = ""
+    """What the bridge itself told the model before this reply; it speaks as the user."""
     calls: Mapping[str, Call] = field(default_factory=dict[str, Call])
     whole: bool = False
 
@@ -139,10 +141,14 @@ class Run:
     model: str
     message: Content
     limits: Limits
+    response_schema: JsonObject | None = None
+    """The JSON Schema that the answer must satisfy."""
     can_ask: bool = False
     """Whether the door that started it can put a question to a person."""
     status: RunStatus = "queued"
     response: str = ""
+    output: JsonObject | None = None
+    """The answer as an object that satisfies `response_schema`."""
     steps: tuple[Step, ...] = ()
     stop_reason: StopReason | None = None
     error: RunError | None = None

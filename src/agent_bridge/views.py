@@ -150,6 +150,8 @@ class RunView:
     run_id: str
     status: RunStatus
     response: str
+    output: JsonObject | None = None
+    """The answer as an object, where the call gave a `response_schema`."""
     model: str
     server: str
     tool_used: bool
@@ -175,6 +177,7 @@ class RunView:
             run_id=run.run_id,
             status=run.status,
             response=run.response,
+            output=run.output,
             model=run.model,
             server=run.server,
             tool_used=bool(calls),
@@ -207,6 +210,8 @@ class SessionView:
     created_at: float
     expires_at: float
     latest_run_id: str | None
+    usage: UsageView | None = None
+    """What its runs have taken together, as far as they are still kept; where it was asked for."""
     history: list[JsonObject] | None = None
     """The conversation, where it was asked for."""
 

@@ -185,20 +185,20 @@ async def test_the_reply_is_written_down_before_its_tools_start_and_each_result_
 
 
 @pytest.mark.parametrize(
-    ("limits", "reason"),
+    ("limits", "reason", "steps"),
     [
-        ({"max_steps": 2}, "max_steps"),
-        ({"max_tool_calls": 2}, "max_tool_calls"),
-        ({"max_tokens": 30}, "max_tokens"),
-        ({"max_cost_usd": 0.002}, "max_cost_usd"),
+        ({"max_steps": 2}, "max_steps", 2),
+        ({"max_tool_calls": 2}, "max_tool_calls", 2),
+        ({"max_tokens": 90}, "max_tokens", 4),  # the fifth would not fit, so it is not asked for
+        ({"max_cost_usd": 0.002}, "max_cost_usd", 2),
     ],
 )
-async def test_a_model_that_loops_is_stopped_by(limits: dict[str, object], reason: str) -> None:
-    model = ScriptedModel(*[Says(text=["Again."], calls=[("echo", {})])] * 5)
+async def test_a_model_that_loops_is_stopped_by(limits: dict[str, object], reason: str, steps: int) -> None:
+    model = ScriptedModel(*(Says(text=["Again."], calls=[("echo", {"text": str(number)})]) for number in range(5)))
     agent, _ = agent_for(model, LocalTools({"echo": echo}), run=new_run(**limits))
 
     assert await agent.answer() == reason
-    assert len(agent.run.steps) == 2
+    assert len(agent.run.steps) == steps
     assert all(step.whole for step in agent.run.steps)
 
 

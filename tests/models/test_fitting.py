@@ -6,11 +6,11 @@ import json
 
 import pytest
 
+from agent_bridge.estimate import tokens_of, tokens_of_all
 from agent_bridge.events import Event, Retry, Token, Warned
 from agent_bridge.messages import Message, ModelFacts, ModelRequest, Usage
 from agent_bridge.models.failover import FailoverModel
 from agent_bridge.models.fitting import Fitting
-from agent_bridge.models.fitting.estimate import tokens_of, tokens_of_all
 from agent_bridge.models.fitting.trimming import Conversation, Cut
 from agent_bridge.models.retries import Retries
 from support.scripted_backend import ScriptedBackend, candidate_at, deployment, failing

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from agent_bridge.agent import Progress
 from agent_bridge.errors import BridgeError
 from agent_bridge.events import Emit, Event, Thinking, Token
-from agent_bridge.messages import Finish, Message, ModelRequest, Reply, ToolCall, ToolResult, Usage
+from agent_bridge.messages import Finish, Message, ModelFacts, ModelRequest, Reply, ToolCall, ToolResult, Usage
 from agent_bridge.records import Notice, Run
+from agent_bridge.rules import SchemaRules
 from agent_bridge.tools import JsonObject, Tool, ToolDefinitions
-from agent_bridge.upstream.arguments import ArgumentRules
 from agent_bridge.views import ModelView
 
 SPENT = Usage(input_tokens=10, output_tokens=5, cost_usd=0.001)
@@ -38,9 +38,12 @@ class ScriptedModel:
     def __init__(self, *script: Says | BridgeError) -> None:
         self._script = list(script)
         self.asked: list[list[Message]] = []
+        self.requests: list[ModelRequest] = []
+        self.facts = ModelFacts()
 
     async def complete(self, request: ModelRequest, emit: Emit) -> Reply:
         self.asked.append(list(request.messages))
+        self.requests.append(request)
         says = self._script.pop(0)
         if isinstance(says, BridgeError):
             raise says
@@ -122,7 +125,7 @@ class LocalTools:
         self.called: list[tuple[str, JsonObject]] = []
 
     def complaint(self, name: str, arguments: JsonObject) -> str | None:
-        return ArgumentRules(self.definitions.by_name[name].parameters).complaint(arguments)
+        return SchemaRules(self.definitions.by_name[name].parameters).complaint(arguments)
 
     async def call(self, name: str, arguments: JsonObject, *, timeout_s: float, progress: Progress) -> ToolResult:
         del timeout_s

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from agent_bridge.rules import SchemaRules
 from agent_bridge.tools import JsonObject
-from agent_bridge.upstream.arguments import ArgumentRules
 
 SCHEMA: JsonObject = {
     "type": "object",
@@ -20,7 +20,7 @@ SCHEMA: JsonObject = {
 
 
 def test_arguments_that_fit_are_not_complained_about() -> None:
-    assert ArgumentRules(SCHEMA).complaint({"zone": "UTC", "unit": "C", "where": {"lat": 1.5}}) is None
+    assert SchemaRules(SCHEMA).complaint({"zone": "UTC", "unit": "C", "where": {"lat": 1.5}}) is None
 
 
 @pytest.mark.parametrize(
@@ -34,17 +34,17 @@ def test_arguments_that_fit_are_not_complained_about() -> None:
     ],
 )
 def test_a_complaint_names_the_field_and_what_is_expected(arguments: JsonObject, complaint: str) -> None:
-    assert ArgumentRules(SCHEMA).complaint(arguments) == complaint
+    assert SchemaRules(SCHEMA).complaint(arguments) == complaint
 
 
 def test_several_faults_are_told_at_once() -> None:
-    complaint = ArgumentRules(SCHEMA).complaint({"unit": 1, "where": {"lat": None}})
+    complaint = SchemaRules(SCHEMA).complaint({"unit": 1, "where": {"lat": None}})
     assert complaint is not None
     assert complaint.count("; ") == 2
 
 
 def test_a_complaint_about_a_huge_value_stays_readable() -> None:
-    complaint = ArgumentRules(SCHEMA).complaint({"zone": ["x" * 100_000]})
+    complaint = SchemaRules(SCHEMA).complaint({"zone": ["x" * 100_000]})
     assert complaint is not None
     assert len(complaint) < 400
     assert complaint.endswith("is not of type 'string'")
@@ -63,9 +63,9 @@ def test_a_complaint_about_a_huge_value_stays_readable() -> None:
     ],
 )
 def test_a_schema_that_cannot_be_applied_forbids_nothing(schema: JsonObject) -> None:
-    assert ArgumentRules(schema).complaint({"zone": "UTC"}) is None
+    assert SchemaRules(schema).complaint({"zone": "UTC"}) is None
 
 
 def test_the_dialect_that_a_schema_names_is_followed() -> None:
     draft_4 = {"$schema": "http://json-schema.org/draft-04/schema#", "properties": {"n": {"exclusiveMinimum": True}}}
-    assert ArgumentRules({**draft_4, "properties": {"n": {"minimum": 1, "exclusiveMinimum": True}}}).complaint({"n": 1})
+    assert SchemaRules({**draft_4, "properties": {"n": {"minimum": 1, "exclusiveMinimum": True}}}).complaint({"n": 1})

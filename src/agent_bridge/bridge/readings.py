@@ -8,13 +8,19 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from agent_bridge.calls import digest
-from agent_bridge.messages import Turn
+from agent_bridge.messages import Turn, total
 from agent_bridge.records import Call, Run, Session, Step
 from agent_bridge.tools import JsonObject
-from agent_bridge.views import RunView, SessionView
+from agent_bridge.views import RunView, SessionView, UsageView
 
 
-def session_view(session: Session, *, latest: Run | None = None, history: Sequence[Turn] | None = None) -> SessionView:
+def session_view(
+    session: Session,
+    *,
+    latest: Run | None = None,
+    history: Sequence[Turn] | None = None,
+    runs: Sequence[Run] | None = None,
+) -> SessionView:
     return SessionView(
         session_id=session.session_id,
         server=session.server,
@@ -27,6 +33,7 @@ def session_view(session: Session, *, latest: Run | None = None, history: Sequen
         created_at=session.created_at,
         expires_at=session.expires_at,
         latest_run_id=latest.run_id if latest else None,
+        usage=None if runs is None else UsageView(**asdict(total(run.usage for run in runs if run.steps))),
         history=None if history is None else [cast(JsonObject, message) for turn in history for message in turn],
     )
 
@@ -43,6 +50,7 @@ def record(run: Run) -> JsonObject:
     return {
         **view,
         "message": run.message,
+        "response_schema": run.response_schema,
         "limits": run.limits.model_dump(),
         "created_at": run.created_at,
         "ended_at": run.ended_at,
@@ -54,6 +62,7 @@ def record(run: Run) -> JsonObject:
 def _step(number: int, step: Step) -> JsonObject:
     return {
         "step": number,
+        "prompt": step.prompt,
         "reply": step.reply,
         "usage": asdict(step.usage),
         "calls": [_call(call) for call in step.calls.values()],

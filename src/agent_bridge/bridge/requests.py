@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from agent_bridge.answers import check_schema
 from agent_bridge.config.schema import Upstream
 from agent_bridge.config.secrets import references
 from agent_bridge.errors import InvalidInput, TooLarge
+from agent_bridge.tools import JsonObject
 
 MESSAGE_BYTES = 1024 * 1024
 HOTTEST = 2.0
@@ -50,6 +52,8 @@ class ChatRequest:
     model: str = ""
     limits: Mapping[str, object] = field(default_factory=dict[str, object])
     """Fields of `Limits`; they may only tighten the server's."""
+    response_schema: JsonObject | None = None
+    """A JSON Schema of the object that the answer must be."""
     can_ask: bool = False
     """Whether a person can be asked for approvals; where not, calls that need one are denied."""
     model_can_respond: bool = False
@@ -65,3 +69,5 @@ class ChatRequest:
                 f"message has {size:,} bytes; at most {MESSAGE_BYTES:,} are taken. Shorten it, or put the material "
                 "where a tool of the server can read it."
             )
+        if self.response_schema is not None:
+            check_schema(self.response_schema)

@@ -127,7 +127,8 @@ class Bridge:
         session = await self._sessions.find(who, session_id)
         latest = await self._store.latest_run(who.id, session_id)
         history = await self._store.history(session_id)
-        return readings.session_view(session, latest=latest, history=history)
+        runs = await self._store.runs(who.id, session_id)
+        return readings.session_view(session, latest=latest, history=history, runs=runs)
 
     async def disconnect(self, who: Principal, session_id: str) -> DisconnectView:
         """Forgets the session, wherever it is used; what runs in it is cancelled."""
@@ -264,5 +265,6 @@ def _new_run(session: Session, request: ChatRequest, server: Server) -> Run:
         message=request.message,
         can_ask=request.can_ask or (request.model_can_respond and server.approval_rules.by_model),
         limits=server.limits.tightened(request.limits),
+        response_schema=request.response_schema,
         created_at=time.time(),
     )

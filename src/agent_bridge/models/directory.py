@@ -8,7 +8,7 @@ from typing import Protocol
 from agent_bridge.config import Config
 from agent_bridge.errors import ModelCredentials, ModelNotFound
 from agent_bridge.events import Emit
-from agent_bridge.messages import ModelRequest, Reply
+from agent_bridge.messages import ModelFacts, ModelRequest, Reply
 from agent_bridge.models import listing
 from agent_bridge.models.catalogue import Catalogue
 from agent_bridge.models.choices import ModelChoice, choose
@@ -25,6 +25,9 @@ class Model(Protocol):
     """One model with its settings, ready for use."""
 
     async def complete(self, request: ModelRequest, emit: Emit) -> Reply: ...
+    @property
+    def facts(self) -> ModelFacts: ...
+
 
 
 class Models:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from agent_bridge.config.schema import ModelAlias
@@ -9,6 +10,7 @@ from agent_bridge.messages import ModelFacts
 from agent_bridge.models.catalogue import Entry
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
 
 
 def facts_of(settings: ModelAlias, entry: Entry | None, *, max_tokens: int | None = None) -> ModelFacts:
@@ -28,6 +30,21 @@ def own_prices(settings: ModelAlias) -> tuple[float, float] | None:
     if settings.input_cost_per_token is None or settings.output_cost_per_token is None:
         return None
     return settings.input_cost_per_token, settings.output_cost_per_token
+
+
+def worst_of(several: Sequence[ModelFacts]) -> ModelFacts:
+    """The longest and the dearest; what one of them does not know is unknown."""
+    return ModelFacts(
+        max_input_tokens=_most([facts.max_input_tokens for facts in several]),
+        max_output_tokens=_most([facts.max_output_tokens for facts in several]),
+        input_cost_per_token=_most([facts.input_cost_per_token for facts in several]),
+        output_cost_per_token=_most([facts.output_cost_per_token for facts in several]),
+    )
+
+
+def _most(values: Sequence[N | None]) -> N | None:
+    known = [value for value in values if value is not None]
+    return max(known) if known and len(known) == len(values) else None
 
 
 def _first(*values: T | None) -> T | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from agent_bridge.answers import without_prompts
 from agent_bridge.calls import interrupted, turn_of
 from agent_bridge.errors import BridgeError
 from agent_bridge.messages import Turn, text_of
@@ -39,7 +40,7 @@ def remembered(run: Run) -> Turn:
     """The run as a turn of its session: always whole, and always closed by the assistant. Nothing came of it: empty."""
     if run.status == "failed" and not run.steps:
         return []
-    turn = turn_of(run)
+    turn = turn_of(without_prompts(run))
     if turn[-1]["role"] != "assistant" or turn[-1].get("tool_calls"):
         note = f"(This turn ended before its answer was complete: {run.stop_reason}.)"
         turn.append({"role": "assistant", "content": run.response or note})

@@ -23,6 +23,8 @@ from agent_bridge.views import RunView
 log = logging.getLogger(__name__)
 
 Parked = Literal["input_required"]
+_OF_EARLIER_LEGS = frozenset({"context_trimmed", "cost_unknown"})
+"""The warnings of a run that are still true when it goes on."""
 
 
 class Leg:
@@ -141,7 +143,7 @@ class Leg:
             resumable(self.run, tools),
             status="running",
             tool_names=tuple(tool.name for tool in tools.tools),
-            warnings=equipment.notices,
+            warnings=(*equipment.notices, *(one for one in self.run.warnings if one.code in _OF_EARLIER_LEGS)),
         )
         new = [notice for notice in equipment.notices if notice not in self.run.warnings]
         unknown = [now for now, before in zip(run.calls, self.run.calls, strict=True) if now.status != before.status]

@@ -105,7 +105,8 @@ def session_from_json(text: str, *, expires_at: float) -> Session:
 
 def step_to_json(step: Step) -> str:
     calls = {call_id: _values(call) for call_id, call in step.calls.items()}
-    return _encode({"reply": step.reply, "usage": _values(step.usage), "calls": calls, "whole": step.whole})
+    values = {"reply": step.reply, "usage": _values(step.usage), "calls": calls, "whole": step.whole}
+    return _encode({**values, "prompt": step.prompt} if step.prompt else values)
 
 
 def step_from_json(text: str) -> Step:
@@ -116,6 +117,7 @@ def step_from_json(text: str) -> Step:
         usage=_record(Usage, cast("JsonObject", values.get("usage", {}))),
         calls={call_id: _record(Call, call) for call_id, call in calls.items()},
         whole=bool(values.get("whole", False)),
+        prompt=cast("str", values.get("prompt", "")),
     )
 
 

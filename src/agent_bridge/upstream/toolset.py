@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from agent_bridge.config.schema import ToolFilter
 from agent_bridge.messages import ToolResult
 from agent_bridge.records import Notice
+from agent_bridge.rules import SchemaRules
 from agent_bridge.tools import JsonObject, Tool, ToolDefinitions
-from agent_bridge.upstream.arguments import ArgumentRules
 from agent_bridge.upstream.connection import Connection
 from agent_bridge.upstream.content import failure
 from agent_bridge.upstream.filters import selected
@@ -24,7 +24,7 @@ class Route:
 
     connection: Connection
     tool: RemoteTool
-    rules: ArgumentRules
+    rules: SchemaRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,5 @@ def assemble(
             for name, (_, upstream, tool) in sorted(tools.items())
         )
     )
-    routes = {
-        name: Route(connection, tool, ArgumentRules(tool.schema)) for name, (connection, _, tool) in tools.items()
-    }
+    routes = {name: Route(connection, tool, SchemaRules(tool.schema)) for name, (connection, _, tool) in tools.items()}
     return definitions, routes

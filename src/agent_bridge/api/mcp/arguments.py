@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from agent_bridge.config.schema import Upstream
 from agent_bridge.errors import InvalidInput
+from agent_bridge.tools import JsonObject
 
 _Wait = Annotated[float, Field(ge=0)]
 _SESSION = "A session_id from connect or from an earlier chat."
@@ -83,6 +84,9 @@ class Chat(Arguments):
     server: str = Field("", description="For a new session: the name of a server from list_servers.")
     model: str = Field("", description="For a new session: a model from list_models.")
     wait_s: _Wait | None = Field(None, description=_WAIT)
+    response_schema: JsonObject | None = Field(
+        None, description="A JSON Schema of type object. The answer is then also an object that satisfies it, `output`."
+    )
     limits: LimitsArgument | None = Field(None, description="Limits of this run. They only tighten the server's own.")
 
 

@@ -79,6 +79,7 @@ def shorter_runs(run: RunView) -> Iterable[RunView]:
     yield from (_with_response(cut, most) for most in _RESPONSES if most)
     small = replace(
         cut,
+        output=None,
         tools=run.tools[:_MANY_TOOLS],
         tool_invocations=[replace(call, arguments=_brief(call.arguments)) for call in _newest(run)],
         pending=[replace(one, arguments=_brief(one.arguments)) for one in run.pending[:_MANY_NOTICES]],

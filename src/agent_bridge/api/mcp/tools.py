@@ -164,6 +164,7 @@ class Tools:
             server=given.server,
             model=given.model,
             limits=given.limits.model_dump(exclude_none=True) if given.limits else {},
+            response_schema=given.response_schema,
         )
         return await self._answer(request, given.wait_s)
 

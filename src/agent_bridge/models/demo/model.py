@@ -8,8 +8,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from agent_bridge.errors import ModelError
 from agent_bridge.events import Emit, Token
-from agent_bridge.messages import Message, ModelRequest, Reply, ToolCall, Usage, text_of
+from agent_bridge.messages import Message, ModelFacts, ModelRequest, Reply, ToolCall, Usage, text_of
 from agent_bridge.models.failover import Alive
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class DemoModel:
     Its tokens are words: those of the messages that it read, and those that it wrote as an answer or as arguments.
     """
 
+    facts = ModelFacts(input_cost_per_token=0, output_cost_per_token=0, sees_images=False)
+
     async def attempt(self, request: ModelRequest, emit: Emit, alive: Alive) -> Reply:
         """As the fallback of another model."""
         alive()
@@ -34,6 +37,11 @@ class DemoModel:
     async def complete(self, request: ModelRequest, emit: Emit) -> Reply:
         from agent_bridge.models.demo.deciding import decide  # its many patterns would slow down every start
 
+        if request.response_schema is not None:
+            raise ModelError(
+                "demo/rules is a stand-in and cannot answer in the form of a schema. Leave response_schema out, or "
+                "configure a model: list_models says which there are."
+            )
         decided = decide(request.messages, request.tools.tools)
         read = sum(_words(text_of(message.get("content"))) for message in request.messages)
         if isinstance(decided, str):

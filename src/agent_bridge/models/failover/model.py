@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from agent_bridge.events import Emit, Retry
-from agent_bridge.messages import ModelRequest, Reply
+from agent_bridge.messages import ModelFacts, ModelRequest, Reply
+from agent_bridge.models.facts import worst_of
 from agent_bridge.models.failover.candidates import Candidate
 from agent_bridge.models.failover.plan import Plan
 from agent_bridge.models.retries import Retries
@@ -19,6 +20,11 @@ class FailoverModel:
     def __init__(self, candidates: Sequence[Candidate], *, retries: Retries) -> None:
         self._candidates = candidates
         self._retries = retries
+
+    @property
+    def facts(self) -> ModelFacts:
+        """The worst case of all that may answer."""
+        return worst_of([one.fitting.facts for one in self._candidates if one.deployments])
 
     async def complete(self, request: ModelRequest, emit: Emit) -> Reply:
         """Streams the reply to `emit` and returns it whole. Raises `BridgeError`.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from agent_bridge.estimate import tokens_of_all, tokens_of_definitions, tokens_of_request
 from agent_bridge.events import Emit, Warned
 from agent_bridge.messages import ModelFacts, ModelRequest, Usage
 from agent_bridge.models.failures import Failure
-from agent_bridge.models.fitting.estimate import tokens_of_all, tokens_of_definitions, tokens_of_request
 from agent_bridge.models.fitting.images import described, has_images
 from agent_bridge.models.fitting.trimming import Conversation, Cut
 

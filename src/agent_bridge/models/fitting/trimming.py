@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from agent_bridge.estimate import BYTES_PER_TOKEN, tokens_of_all
 from agent_bridge.messages import Message, ToolMessage, text_of
-from agent_bridge.models.fitting.estimate import BYTES_PER_TOKEN, tokens_of_all
 
 SHORT_RESULT = 400
 """How many characters are left of an old tool result."""

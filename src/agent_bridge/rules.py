@@ -1,4 +1,4 @@
-"""What a model's arguments break of a tool's input schema, worded so that the model can try again."""
+"""What a value breaks of a JSON Schema, worded so that a model can try again."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _MAX_COMPLAINTS = 5
 _MAX_COMPLAINT_LENGTH = 300
 
 
-class ArgumentRules:
-    """The input schema of one tool, compiled when the first arguments arrive.
+class SchemaRules:
+    """A schema, compiled when the first value arrives.
 
-    A schema that is itself broken, or refers to another document, forbids nothing: the tool has to judge.
+    One that is itself broken, or refers to another document, forbids nothing: whoever wrote it has to judge.
     """
 
     def __init__(self, schema: JsonObject) -> None:
         self._schema = schema
 
-    def complaint(self, arguments: JsonObject) -> str | None:
+    def complaint(self, value: JsonObject) -> str | None:
         """What is wrong, field by field, and what would be right."""
         from referencing.exceptions import Unresolvable
 
         if self._validator is None:
             return None
         try:
-            return "; ".join(islice(_complaints(self._validator, arguments), _MAX_COMPLAINTS)) or None
+            return "; ".join(islice(_complaints(self._validator, value), _MAX_COMPLAINTS)) or None
         except (Unresolvable, RecursionError, re.error):
             return None
 
@@ -52,8 +52,8 @@ class ArgumentRules:
         return dialect(self._schema, registry=Registry())
 
 
-def _complaints(validator: Validator, arguments: JsonObject) -> Iterable[str]:
-    for error in validator.iter_errors(cast("dict[str, Any]", arguments)):
+def _complaints(validator: Validator, value: JsonObject) -> Iterable[str]:
+    for error in validator.iter_errors(cast("dict[str, Any]", value)):
         where = error.json_path.removeprefix("$").removeprefix(".")
         message = error.message
         if len(message) > _MAX_COMPLAINT_LENGTH:

@@ -1,0 +1,109 @@
+"""What a run has spent, and what it may still spend on its next reply: reserved for the worst case, before it asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent_bridge.estimate import tokens_of_all, tokens_of_definitions
+from agent_bridge.messages import ModelFacts, ModelRequest
+from agent_bridge.records import Notice, Run, StopReason
+
+MARGIN = 1.25
+"""An estimate of tokens may be so much too low."""
+SHORTEST_REPLY = 16
+"""A reply that may not even have so many tokens is not worth its prompt."""
+LONGEST_REPLY = 16_384
+"""What a reply of a model that nobody knows is taken to have at most: asked for more, some refuse the request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """How long the next reply may be, and which limit says so; a reply of no length must not be asked for."""
+
+    max_tokens: int | None = None
+    limit: StopReason = "max_tokens"
+
+    @property
+    def is_spent(self) -> bool:
+        return self.max_tokens is not None and self.max_tokens < SHORTEST_REPLY
+
+
+def reached(run: Run) -> StopReason | None:
+    """The limit that what was spent so far has reached."""
+    limits = run.limits
+    spent: list[tuple[StopReason, float, float | None]] = [
+        ("max_steps", len(run.steps), limits.max_steps),
+        ("max_tool_calls", len(run.calls), limits.max_tool_calls),
+        ("max_tokens", tokens_spent(run), limits.max_tokens),
+        ("max_cost_usd", cost_of(run), limits.max_cost_usd),
+    ]
+    return next((reason for reason, used, most in spent if most is not None and used >= most), None)
+
+
+def tokens_spent(run: Run) -> int:
+    """As far as the provider has told."""
+    return sum((step.usage.input_tokens or 0) + (step.usage.output_tokens or 0) for step in run.steps)
+
+
+def cost_of(run: Run) -> float:
+    """As far as it is known."""
+    return sum(step.usage.cost_usd or 0 for step in run.steps)
+
+
+def allowance(run: Run, request: ModelRequest, facts: ModelFacts) -> Allowance:
+    """Reserves what the prompt costs, and leaves the rest to the reply."""
+    limits = run.limits
+    if limits.max_tokens is None and limits.max_cost_usd is None:
+        return Allowance()
+    prompt = prompt_tokens(run, request, facts)
+    tightest = min((_by_tokens(run, prompt), _by_cost(run, prompt, facts)), key=_length)
+    longest = LONGEST_REPLY if facts.max_output_tokens is None else facts.max_output_tokens
+    return tightest if _length(tightest) < longest else Allowance()
+
+
+def prompt_tokens(run: Run, request: ModelRequest, facts: ModelFacts) -> int:
+    """At most so many: as the provider counted them for the last step, and an estimate of what came since."""
+    known, new = _counted(run, request)
+    tokens = known + int(new * MARGIN)
+    return tokens if facts.max_input_tokens is None else min(tokens, facts.max_input_tokens)
+
+
+def unkept(run: Run, facts: ModelFacts) -> Notice | None:
+    """What the caller should know of a limit that cannot be kept."""
+    if run.limits.max_cost_usd is None or None not in (facts.input_cost_per_token, facts.output_cost_per_token):
+        return None
+    return Notice(
+        code="cost_unknown",
+        message=f"Nobody knows the prices of the model '{run.model}', so max_cost_usd counts only what the provider "
+        "reports. Give the model input_cost_per_token and output_cost_per_token in servers.yaml, or limit max_tokens.",
+    )
+
+
+def _counted(run: Run, request: ModelRequest) -> tuple[int, int]:
+    """The tokens that the provider has counted, and about how many there are besides."""
+    everything = tokens_of_all(request.messages) + tokens_of_definitions(request)
+    usage = run.steps[-1].usage if run.steps else None
+    if usage is None or usage.input_tokens is None or usage.output_tokens is None:
+        return 0, everything
+    replies = [number for number, message in enumerate(request.messages) if message["role"] == "assistant"]
+    return usage.input_tokens + usage.output_tokens, tokens_of_all(request.messages[replies[-1] + 1 :])
+
+
+def _by_tokens(run: Run, prompt: int) -> Allowance:
+    if run.limits.max_tokens is None:
+        return Allowance()
+    return Allowance(max_tokens=max(0, run.limits.max_tokens - tokens_spent(run) - prompt), limit="max_tokens")
+
+
+def _by_cost(run: Run, prompt: int, facts: ModelFacts) -> Allowance:
+    read, written = facts.input_cost_per_token, facts.output_cost_per_token
+    if run.limits.max_cost_usd is None or read is None or written is None:
+        return Allowance()
+    left = run.limits.max_cost_usd - cost_of(run) - prompt * read
+    if written > 0:
+        return Allowance(max_tokens=max(0, int(left / written)), limit="max_cost_usd")
+    return Allowance() if left >= 0 else Allowance(max_tokens=0, limit="max_cost_usd")
+
+
+def _length(allowed: Allowance) -> float:
+    return float("inf") if allowed.max_tokens is None else allowed.max_tokens
