@@ -78,22 +78,17 @@ class Stage:
 
 def where(holds: Callable[[ProviderRow], bool]) -> pytest.MarkDecorator:
     """Only with those providers."""
-    return pytest.mark.parametrize("row", [row for row in ROWS if holds(row)], ids=lambda row: row.name)
+    return pytest.mark.parametrize("row", [row for row in ROWS if holds(row)], ids=lambda row: row.id)
 
 
-@pytest.fixture(params=ROWS, ids=lambda row: row.name)
+@pytest.fixture(params=ROWS, ids=lambda row: row.id)
 def row(request: pytest.FixtureRequest) -> ProviderRow:
     return request.param
 
 
-@pytest.fixture(params=["litellm"])
-def backend(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
 @pytest.fixture
-async def stage(row: ProviderRow, backend: str, fake: FakeProviders) -> AsyncGenerator[Stage]:
-    alias = row.alias(fake.url).model_copy(update={"backend": backend})
+async def stage(row: ProviderRow, fake: FakeProviders) -> AsyncGenerator[Stage]:
+    alias = row.alias(fake.url).model_copy(update={"backend": row.backend})
     async with open_model(alias, row.environ(fake.url)) as model:
         yield Stage(row, fake, model, [])
 
@@ -178,7 +173,7 @@ async def test_a_step_goes_back_with_its_results_and_with_the_thinking_that_was_
     sent = str(stage.requests[1].body)
     assert second.message["content"] == "Done."
     assert all(text in sent for text in ("result of alpha", "result of beta"))
-    assert (SIGNATURE in sent) == (stage.row.signs_thinking or stage.row.name == "gemini")
+    assert (SIGNATURE in sent) == (stage.row.signs_thinking or stage.row.signs_calls)
 
 
 async def test_schemas_reach_the_provider_without_references_and_boolean_schemas(stage: Stage) -> None:
@@ -320,11 +315,11 @@ async def test_a_stream_that_breaks_off_before_it_said_anything_begins_again(sta
 
 
 @pytest.mark.usefixtures("fake")
-async def test_a_server_that_is_not_there_is_unreachable(row: ProviderRow, backend: str) -> None:
+async def test_a_server_that_is_not_there_is_unreachable(row: ProviderRow) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-    alias = row.alias(url).model_copy(update={"backend": backend})
+    alias = row.alias(url).model_copy(update={"backend": row.backend})
     events: list[Event] = []
 
     async with open_model(alias, row.environ(url)) as model:

@@ -166,8 +166,9 @@ class ModelAlias(Closed):
     """Its price in USD; without it, as the provider or LiteLLM's catalogue says."""
     supports_vision: bool | None = None
     """Whether it sees images; without it, as LiteLLM's catalogue says, and where that does not know, it is tried."""
-    backend: Literal["auto", "litellm"] = "auto"
-    """What speaks to the provider; `litellm` makes it LiteLLM in any case."""
+    backend: Literal["auto", "native", "litellm"] = "auto"
+    """What speaks to the provider: LiteLLM, or the bridge itself (`native`) where it speaks chat completions; `auto` is
+    `native` where both do the same."""
 
 
 class ToolFilter(Closed):

@@ -48,6 +48,10 @@ class Catalogue:
         prefix, _, model = model_id.partition("/")
         return self._entries.get(f"{_PREFIXES.get(prefix, prefix)}/{model}")
 
+    def is_of_another_kind(self, model_id: str) -> bool:
+        """Whether the list knows the model as one that takes no chat completions, as some of OpenAI's do."""
+        return model_id in self._others
+
     def offered_by(self, prefix: str) -> list[Entry]:
         """The chat models of a provider, by id; none where only their owner can know them."""
         return [] if prefix in NAMED_BY_THEIR_OWNER else self._by_prefix.get(prefix, [])
@@ -67,10 +71,21 @@ class Catalogue:
             found.setdefault(model_id.partition("/")[0], []).append(self._entries[model_id])
         return found
 
-    @cached_property
+    @property
     def _entries(self) -> dict[str, Entry]:
-        entries = (_entry(key, facts) for key, facts in self._read().items() if _is_chat_model(key, facts))
-        return {entry.model_id: entry for entry in entries}
+        return self._listed[0]
+
+    @property
+    def _others(self) -> frozenset[str]:
+        return self._listed[1]
+
+    @cached_property
+    def _listed(self) -> tuple[dict[str, Entry], frozenset[str]]:
+        """The chat models, and the names of the models that answer on another API."""
+        listed = self._read()
+        entries = (_entry(key, facts) for key, facts in listed.items() if _is_chat_model(key, facts))
+        others = (_entry(key, facts) for key, facts in listed.items() if facts.get("mode") == "responses")
+        return {entry.model_id: entry for entry in entries}, frozenset(entry.model_id for entry in others)
 
     def _read(self) -> dict[str, dict[str, object]]:
         path = self._path or _shipped()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Protocol
 
@@ -10,12 +11,12 @@ from agent_bridge.errors import ModelCredentials, ModelNotFound
 from agent_bridge.events import Emit
 from agent_bridge.messages import ModelFacts, ModelRequest, Reply
 from agent_bridge.models import listing
+from agent_bridge.models.backends import Backends
 from agent_bridge.models.catalogue import Catalogue
-from agent_bridge.models.choices import ModelChoice, choose
+from agent_bridge.models.choices import ModelChoice, choose, deployments_of
 from agent_bridge.models.demo import DemoModel
 from agent_bridge.models.failover import Circuits, FailoverModel
-from agent_bridge.models.litellm import Library
-from agent_bridge.models.opening import Backends, Opening, Settings
+from agent_bridge.models.opening import Opening, Settings
 from agent_bridge.models.retries import Retries
 from agent_bridge.records import Notice
 from agent_bridge.views import ModelView
@@ -24,10 +25,10 @@ from agent_bridge.views import ModelView
 class Model(Protocol):
     """One model with its settings, ready for use."""
 
-    async def complete(self, request: ModelRequest, emit: Emit) -> Reply: ...
     @property
     def facts(self) -> ModelFacts: ...
 
+    async def complete(self, request: ModelRequest, emit: Emit) -> Reply: ...
 
 
 class Models:
@@ -37,9 +38,9 @@ class Models:
         self._config = config
         self._retries = retries or Retries()
         self._catalogue = Catalogue()
-        self._library = Library()
+        self._backends = Backends(self._catalogue, config.environ)
         self._circuits = Circuits()
-        self._opening = Opening(config, self._catalogue, self._circuits, Backends(self._library))
+        self._opening = Opening(config, self._catalogue, self._circuits, self._backends)
 
     def resolve(self, name: str) -> ModelChoice:
         """The model that a name stands for; an empty name is the default. Needs no secret. Raises `ModelNotFound`."""
@@ -78,20 +79,25 @@ class Models:
         return [self._as_it_is(row) for row in wanted]
 
     def warm(self) -> None:
-        """Begins to import LiteLLM in the background, where a configured model needs it. Returns at once."""
-        servers = [server.model for server in self._config.servers.values() if server.model]
-        if any(self._needs_library(name) for name in (self._config.default_model, *self._config.models, *servers)):
-            self._library.warm()
+        """Begins to prepare in the background for the configured models: those that need LiteLLM have it imported.
+
+        Returns at once.
+        """
+        self._backends.warm(self._configured())
 
     async def aclose(self) -> None:
-        await self._library.aclose()
+        await self._backends.aclose()
 
-    def _needs_library(self, name: str) -> bool:
-        try:
-            choice = self.resolve(name)
-        except ModelNotFound:
-            return False
-        return not choice.is_stand_in and listing.check(choice, self._config) is None
+    def _configured(self) -> Iterator[ModelChoice]:
+        """Every model that the configuration names, at every deployment of it."""
+        aliases = self._config.models
+        fallbacks = [name for alias in aliases.values() for name in alias.fallbacks]
+        servers = [server.model for server in self._config.servers.values() if server.model]
+        for name in dict.fromkeys((self._config.default_model, *aliases, *fallbacks, *servers)):
+            try:
+                yield from deployments_of(self.resolve(name), self._config)
+            except ModelNotFound:
+                continue
 
     def _as_it_is(self, row: ModelView) -> ModelView:
         """The row with what its latest failures say, where it could be used otherwise."""

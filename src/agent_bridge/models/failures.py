@@ -27,6 +27,7 @@ Kind = Literal[
     "incomplete",
     "internal",
     "overloaded",
+    "oversized",
     "paused",
     "quota",
     "rate_limited",
@@ -90,6 +91,11 @@ _WORDING: Mapping[Kind, tuple[type[BridgeError], str, str]] = {
         "Choose another model with list_models, or leave out the tool or content that is new.",
     ),
     "overloaded": (ModelError, "The provider of the model '{model}' failed", _AGAIN),
+    "oversized": (
+        ModelError,
+        "The answer of the model '{model}' did not end, and was broken off",
+        "Ask for less, or choose another model with list_models.",
+    ),
     "paused": (
         ModelError,
         "The provider of the model '{model}' has failed again and again, so it is left alone for a while",
@@ -152,8 +158,11 @@ _BY_WORDS: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (
         _any(
             "context_length_exceeded",
-            "context length",
-            "context window",
+            "context (length|window|limit)",
+            "available context size",
+            "configured limit of \\d+ tokens",
+            "max_new_tokens. must be",
+            "current length is .* while limit is",
             "ContextWindowExceeded",
             "(prompt|input) is too long",
             "input token count .* exceeds",
@@ -161,7 +170,16 @@ _BY_WORDS: tuple[tuple[re.Pattern[str], Kind], ...] = (
         ),
         "context_too_long",
     ),
-    (_any("content.?filter", "content.?management.?polic", "ContentPolicyViolation", "responsible.?ai"), "refused"),
+    (
+        _any(
+            "content.?filter",
+            "content.?management.?polic",
+            "content_policy_violation",
+            "ContentPolicyViolation",
+            "responsible.?ai",
+        ),
+        "refused",
+    ),
     (
         _any(
             r"api.?key (client option|not valid)",

@@ -1,9 +1,11 @@
-"""The conversation as one provider will take it: a fresh copy, mended and freed of what would make it choke."""
+"""The conversation as one provider will take it: mended, and freed of what would make it choke."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import repeat
+from operator import is_not
 from typing import Literal, cast
 
 from agent_bridge.messages import AssistantMessage, Message, ToolCall, ToolMessage
@@ -25,7 +27,9 @@ _THINKING: Mapping[str, Thinking] = {
     "ollama_chat": "plain",
 }
 _SIGNS_CALL_IDS = frozenset({"gemini", "vertex_ai"})
-_SIGNATURE_IN_ID = "__thought__"
+SIGNATURE_IN_ID = "__thought__"
+"""Parts the id of a call from the signature of the model that asked for it."""
+_LEGAL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
 _EXTRAS: Mapping[Thinking, frozenset[str]] = {
     "signed": frozenset({"reasoning_content", "thinking_blocks", "cache_control", "provider_specific_fields"}),
@@ -33,23 +37,29 @@ _EXTRAS: Mapping[Thinking, frozenset[str]] = {
     "none": frozenset(),
 }
 _EVERY_EXTRA = _EXTRAS["signed"]
+_OF_THE_TURN = frozenset({"reasoning_content", "thinking_blocks"})
 NO_OUTPUT = "(no output)"
 NO_ANSWER = "(no answer)"
 NO_RESULT = "No result: the call was interrupted."
 
 
 def conversation(messages: Sequence[Message], provider: str) -> list[JsonObject]:
-    """The messages for that provider; every value is a copy that its library may change.
+    """The messages for that provider; every value is a copy that its library may change."""
+    return [_copy(message) for message in mended(messages, provider)]
+
+
+def mended(messages: Sequence[Message], provider: str) -> list[JsonObject]:
+    """The messages for that provider. Nobody may change them: what is as it should be is not copied.
 
     A model's thinking goes back only within the turn that it belongs to: no provider needs it later, and another model
     may have had it.
     """
     latest = max((number for number, message in enumerate(messages) if message["role"] == "user"), default=0)
     keeps = _THINKING.get(provider, "none")
+    now, before = _EVERY_EXTRA - _EXTRAS[keeps], _EVERY_EXTRA - (_EXTRAS[keeps] - _OF_THE_TURN)
     mended = _Mended(signed_ids=provider in _SIGNS_CALL_IDS)
     for number, message in enumerate(messages):
-        extras = _EXTRAS[keeps] if number > latest else _EXTRAS[keeps] - {"reasoning_content", "thinking_blocks"}
-        mended.add(message, dropped=_EVERY_EXTRA - extras)
+        mended.add(message, dropped=now if number > latest else before)
     return mended.finished()
 
 
@@ -70,40 +80,41 @@ class _Mended:
         if message["role"] == "assistant":
             self._add_reply(message, dropped)
         else:
-            self._messages.append(_copy(message, dropped))
+            self._messages.append(_without(cast(JsonObject, message), dropped))
 
     def finished(self) -> list[JsonObject]:
         self._close_calls()
         return self._messages
 
     def _add_reply(self, message: AssistantMessage, dropped: frozenset[str]) -> None:
-        copy = _copy(message, dropped)
-        calls = [self._call(call, dropped) for call in message.get("tool_calls", [])]
-        copy.pop("tool_calls", None)
-        if calls:
-            copy["tool_calls"] = calls
-            self._waiting = [str(call["id"]) for call in calls]
-        elif not message["content"]:
-            copy["content"] = NO_ANSWER
-        self._messages.append(copy)
+        reply = _without(cast(JsonObject, message), dropped)
+        asked = cast(list[ToolCall], reply.get("tool_calls") or [])
+        calls = [self._call(call) for call in asked]
+        if not calls:
+            reply = {key: value for key, value in reply.items() if key != "tool_calls"}
+            reply["content"] = message["content"] or NO_ANSWER
+        elif any(map(is_not, calls, asked)):
+            reply = {**reply, "tool_calls": calls}
+        self._waiting = [call["id"] for call in calls]
+        self._messages.append(reply)
 
-    def _call(self, call: ToolCall, dropped: frozenset[str]) -> JsonObject:
-        copy = _copy(call, dropped)
-        copy["id"] = self._id(call["id"])
+    def _call(self, call: ToolCall) -> ToolCall:
         function = call["function"]
-        copy["function"] = {
-            "name": _ILLEGAL.sub("_", function["name"])[:64],
-            "arguments": function["arguments"].strip() or "{}",
-        }
-        return copy
+        call_id, name, arguments = call["id"], function["name"], function["arguments"]
+        fit = self._id(call_id), _fit(name), arguments.strip() or "{}"
+        if fit == (call_id, name, arguments):
+            return call
+        return {**call, "id": fit[0], "function": {"name": fit[1], "arguments": fit[2]}}
 
     def _add_result(self, message: ToolMessage, dropped: frozenset[str]) -> None:
         call_id = self._id(message["tool_call_id"])
         if call_id not in self._waiting:
             return
         self._waiting.remove(call_id)
-        copy = _copy(message, dropped)
-        self._messages.append({**copy, "tool_call_id": call_id, "content": copy["content"] or NO_OUTPUT})
+        result = _without(cast(JsonObject, message), dropped)
+        if call_id != message["tool_call_id"] or not message["content"]:
+            result = {**result, "tool_call_id": call_id, "content": message["content"] or NO_OUTPUT}
+        self._messages.append(result)
 
     def _close_calls(self) -> None:
         for call_id in self._waiting:
@@ -112,16 +123,40 @@ class _Mended:
 
     def _id(self, call_id: str) -> str:
         """Only those who signed a call in its id take such an id back."""
-        return call_id if self._signed_ids else call_id.partition(_SIGNATURE_IN_ID)[0]
+        return call_id if self._signed_ids else call_id.partition(SIGNATURE_IN_ID)[0]
 
 
-def _copy(value: Mapping[str, object], dropped: frozenset[str]) -> JsonObject:
-    return {key: _copied(item, dropped) for key, item in value.items() if key not in dropped}
+def _fit(name: str) -> str:
+    return name if _LEGAL.fullmatch(name) else _ILLEGAL.sub("_", name)[:64]
 
 
-def _copied(value: object, dropped: frozenset[str]) -> object:
+def _without(value: JsonObject, dropped: frozenset[str]) -> JsonObject:
+    return cast(JsonObject, _freed(value, dropped))
+
+
+def _freed(value: object, dropped: frozenset[str]) -> object:
+    """Without the keys to drop, at any depth; whatever has none of them is not copied."""
+    if not _has(value, dropped):
+        return value
     if isinstance(value, dict):
-        return _copy(cast(JsonObject, value), dropped)
+        return {key: _freed(item, dropped) for key, item in cast(JsonObject, value).items() if key not in dropped}
+    return [_freed(item, dropped) for item in cast(list[object], value)]
+
+
+def _has(value: object, keys: frozenset[str]) -> bool:
+    if isinstance(value, dict):
+        fields = cast(JsonObject, value)
+        return not keys.isdisjoint(fields) or any(map(_has, fields.values(), repeat(keys)))
+    return isinstance(value, list) and any(map(_has, cast(list[object], value), repeat(keys)))
+
+
+def _copy(value: JsonObject) -> JsonObject:
+    return {key: _copied(item) for key, item in value.items()}
+
+
+def _copied(value: object) -> object:
+    if isinstance(value, dict):
+        return _copy(cast(JsonObject, value))
     if isinstance(value, list):
-        return [_copied(item, dropped) for item in cast(list[object], value)]
+        return [_copied(item) for item in cast(list[object], value)]
     return value

@@ -1,4 +1,4 @@
-"""How a choice becomes something that can be asked: its fallbacks, its deployments, and what speaks to each of them."""
+"""How a choice becomes something that can be asked: with its fallbacks, and each of them with its deployments."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ from agent_bridge.config import Config
 from agent_bridge.config.schema import ModelAlias
 from agent_bridge.errors import BridgeError
 from agent_bridge.messages import ModelFacts
+from agent_bridge.models.backends import Backends
 from agent_bridge.models.catalogue import Catalogue
 from agent_bridge.models.choices import ModelChoice, choose, deployments_of
-from agent_bridge.models.credentials import Access, access_of
-from agent_bridge.models.demo import DemoModel
+from agent_bridge.models.credentials import access_of
 from agent_bridge.models.facts import facts_of, own_prices
-from agent_bridge.models.failover import Backend, Candidate, Circuits, Deadlines, Deployment
+from agent_bridge.models.failover import Candidate, Circuits, Deadlines, Deployment
 from agent_bridge.models.fitting import Fitting
-from agent_bridge.models.litellm import Library, LiteLLMModel, Target
-from agent_bridge.models.scrubbing import Scrubber
-from agent_bridge.models.tool_schemas import PreparedTools
 
 FIRST_TOKEN_S = 60
 """How long a model may think before another is asked, where there is another."""
@@ -39,25 +36,6 @@ class Settings:
             "top_p": own.top_p,
         }
         return {name: value for name, value in settings.items() if value is not None}
-
-
-class Backends:
-    """What speaks to a provider."""
-
-    def __init__(self, library: Library) -> None:
-        self._library = library
-        self._tools = PreparedTools()
-
-    def of(self, choice: ModelChoice, access: Access, settings: Settings) -> Backend:
-        if choice.is_stand_in:
-            return DemoModel()
-        target = Target(
-            model_id=choice.model_id,
-            parameters={**access.parameters, **settings.over(choice.settings)},
-            connect_timeout_s=choice.settings.connect_timeout_s,
-            scrubber=Scrubber(access.secrets),
-        )
-        return LiteLLMModel(target, library=self._library, tools=self._tools)
 
 
 class Opening:
@@ -91,17 +69,18 @@ class Opening:
         return Fitting(choice.name, facts, own_prices(choice.settings))
 
     def _deployments(self, places: Sequence[ModelChoice], settings: Settings, *, patient: bool) -> list[Deployment]:
-        """Those that have credentials; raises what is missing where none has."""
+        """Those that can be asked; raises what is missing where none can."""
         made: list[Deployment] = []
         problems: list[BridgeError] = []
         for number, place in enumerate(places):
             try:
                 access = access_of(place, self._config.environ)
+                backend = self._backends.of(place, access, settings.over(place.settings))
             except BridgeError as error:
                 problems.append(error)
                 continue
             deployment = Deployment(
-                backend=self._backends.of(place, access, settings),
+                backend=backend,
                 circuit=self._circuits.of(place.name, number),
                 deadlines=_deadlines(place.settings, patient=patient),
                 credentials=access.wording,

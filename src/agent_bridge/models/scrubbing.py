@@ -18,7 +18,9 @@ _PATTERNS = (
 )
 _ADDRESS = re.compile(r"https?://\S+")
 _OWN_WORDS = re.compile(r"^(?:(?:litellm\.)?\w*(?:Error|Exception)\b[\s:-]*)+")
-_MESSAGE = re.compile(r"""(["'])(?:message|error)\1\s*:\s*(["'])((?:\\.|(?!\2).)+)\2""")
+_MESSAGE = re.compile(r"""(["'])(?:message|error|detail|msg)\1\s*:\s*(["'])((?:\\.|(?!\2).)+)\2""")
+_HTML = re.compile(r"(?i)^\s*<(?:!doctype|html)")
+_MARKUP = re.compile(r"(?is)<(head|style|script)\b.*?</\1>|<[^>]*>")
 _TRACE = re.compile(r"\s*(?:Traceback \(most recent call last\)|\bFile \").*", re.DOTALL)
 
 
@@ -40,8 +42,11 @@ class Scrubber:
 
 
 def _said(text: str) -> str:
-    """Without the names of exceptions in front, and out of the JSON around it."""
+    """Without the names of exceptions in front, and out of the JSON or the web page around it."""
+    text = _OWN_WORDS.sub("", text.strip())
+    if _HTML.match(text):
+        return _MARKUP.sub(" ", text)
     message = _MESSAGE.search(text)
     if message:
         return re.sub(r"\\(.)", lambda escaped: {"n": " "}.get(escaped[1], escaped[1]), message[3])
-    return _OWN_WORDS.sub("", text.strip())
+    return text

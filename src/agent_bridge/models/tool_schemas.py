@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pickle
-import weakref
+import re
 from collections.abc import Mapping
 from typing import cast
 
+from agent_bridge.models.prepared import Prepared
 from agent_bridge.tools import JsonObject, ToolDefinition, ToolDefinitions
 
 _DROPPED = frozenset({"$schema", "$id", "$comment", "$defs", "definitions"})
@@ -22,24 +23,21 @@ MAX_NODES = 5000
 class PreparedTools:
     """The `tools` array of a request, fresh for each call: libraries change what they are given.
 
-    Unpickling is ten times faster than a deep copy; the pickles live as long as their definitions.
+    Unpickling is ten times faster than a deep copy.
     """
 
     def __init__(self) -> None:
-        self._pickles: dict[int, tuple[weakref.ref[ToolDefinitions], bytes]] = {}
+        self._pickles = Prepared(lambda tools: pickle.dumps(plain_definitions(tools)))
 
     def __len__(self) -> int:
         return len(self._pickles)
 
     def copy(self, tools: ToolDefinitions) -> list[ToolDefinition]:
-        return cast(list[ToolDefinition], pickle.loads(self._pickle(tools)))  # noqa: S301 - our own bytes
+        return cast(list[ToolDefinition], pickle.loads(self._pickles.of(tools)))  # noqa: S301 - our own bytes
 
-    def _pickle(self, tools: ToolDefinitions) -> bytes:
-        key = id(tools)
-        if key not in self._pickles:
-            forget = weakref.ref(tools, lambda _: self._pickles.pop(key, None))
-            self._pickles[key] = (forget, pickle.dumps([_definition(one) for one in tools.definitions]))
-        return self._pickles[key][1]
+
+def plain_definitions(tools: ToolDefinitions) -> list[ToolDefinition]:
+    return [_definition(one) for one in tools.definitions]
 
 
 def _definition(definition: ToolDefinition) -> ToolDefinition:
@@ -48,7 +46,7 @@ def _definition(definition: ToolDefinition) -> ToolDefinition:
 
 
 def plain_schema(schema: JsonObject) -> JsonObject:
-    """The schema of an object without references, boolean schemas and lists of types.
+    """The schema of an object without references, boolean schemas, lists of types and patterns of other languages.
 
     What refers to itself is an object of any shape from there on.
     """
@@ -69,7 +67,7 @@ class _Plain:
         if not isinstance(schema, dict) or self._nodes_left < 0:
             return {}
         node = cast(JsonObject, schema)
-        plain = {key: self._value(key, value, within) for key, value in node.items() if key not in _DROPPED}
+        plain = {key: self._value(key, value, within) for key, value in node.items() if _is_kept(key, value)}
         reference = plain.pop("$ref", None)
         if isinstance(reference, str):
             plain = {**self._referred(reference, within), **plain}
@@ -96,6 +94,19 @@ class _Plain:
         if key in _SCHEMAS and not (key in _MAY_BE_BOOLEAN and isinstance(value, bool)):
             return self.schema(value, within)
         return value
+
+
+def _is_kept(key: str, value: object) -> bool:
+    return key not in _DROPPED and not (key == "pattern" and isinstance(value, str) and not _is_pattern(value))
+
+
+def _is_pattern(text: str) -> bool:
+    """Whether Python can read it, which is what OpenAI tries: schemas are written for the patterns of JavaScript."""
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError):
+        return False
+    return True
 
 
 def _as_object(value: object) -> JsonObject:

@@ -1,9 +1,10 @@
-"""The providers that the bridge promises to work with, and how each is pointed at the fake."""
+"""The providers that the bridge promises to work with, by each backend, and how each is pointed at the fake."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from agent_bridge.config.schema import ModelAlias
 from agent_bridge.messages import Usage
@@ -18,6 +19,7 @@ class ProviderRow:
     """What differs between providers. Everything else must be the same for all of them."""
 
     name: str
+    backend: Literal["native", "litellm"] = "litellm"
     environ: Callable[[str], Mapping[str, str]]
     """The environment that reaches the fake at this address."""
     alias: Callable[[str], ModelAlias]
@@ -25,6 +27,7 @@ class ProviderRow:
     usage: Usage
     has_thinking: bool = True
     signs_thinking: bool = False
+    signs_calls: bool = False
     has_call_ids: bool = True
     writes_arguments: bool = True
     """Arguments are text that may be malformed, not objects."""
@@ -32,6 +35,10 @@ class ProviderRow:
     """Its backend can tell a stream that ended from one that was finished."""
     headers: Mapping[str, str]
     """What the request must be authorised with."""
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}-{self.backend}"
 
 
 _EVERYTHING = Usage(
@@ -45,7 +52,7 @@ _NO_REASONING = replace(_EVERYTHING, reasoning_tokens=None)
 _TOKENS_ONLY = Usage(input_tokens=INPUT_TOKENS, output_tokens=OUTPUT_TOKENS)
 _BEARER = {"authorization": f"Bearer {KEY}"}
 
-ROWS = (
+_BY_LITELLM = (
     ProviderRow(
         name="openai",
         alias=lambda _: ModelAlias(model="openai/scripted"),
@@ -111,7 +118,49 @@ ROWS = (
         usage=_EVERYTHING,
         has_call_ids=False,
         writes_arguments=False,
+        signs_calls=True,
         says_when_finished=False,  # LiteLLM reports every chunk of Gemini as finished
         headers={"x-goog-api-key": KEY},
     ),
 )
+
+
+def _compatible(name: str, prefix: str) -> ProviderRow:
+    """A server that speaks as OpenAI does."""
+    return ProviderRow(
+        name=name,
+        backend="native",
+        alias=lambda url: ModelAlias(model=f"{prefix}/scripted", api_base=f"{url}/v1", api_key="${THE_KEY}"),
+        environ=lambda _: {"THE_KEY": KEY},
+        usage=_EVERYTHING,
+        headers=_BEARER,
+    )
+
+
+_NATIVE = (
+    *(replace(row, backend="native") for row in _BY_LITELLM if row.name in ("openai", "azure")),
+    _compatible("vllm", "hosted_vllm"),
+    _compatible("lm-studio", "lm_studio"),
+    _compatible("openrouter", "openrouter"),
+    _compatible("litellm-proxy", "litellm_proxy"),
+    ProviderRow(
+        name="ollama",
+        backend="native",
+        alias=lambda _: ModelAlias(model="ollama_chat/scripted"),
+        environ=lambda url: {"OLLAMA_API_KEY": KEY, "OLLAMA_BASE_URL": url},
+        usage=_EVERYTHING,
+        headers=_BEARER,
+    ),
+    ProviderRow(
+        name="gemini",
+        backend="native",
+        alias=lambda _: ModelAlias(model="gemini/scripted"),
+        environ=lambda url: {"GEMINI_API_KEY": KEY, "GEMINI_API_BASE": f"{url}/gemini"},
+        usage=_EVERYTHING,
+        has_thinking=False,
+        has_call_ids=False,
+        signs_calls=True,
+        headers=_BEARER,
+    ),
+)
+ROWS = (*_BY_LITELLM, *_NATIVE)

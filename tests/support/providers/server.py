@@ -18,7 +18,7 @@ from http import HTTPStatus
 from types import TracebackType
 
 from support.providers.script import Answer, Refused, Scripted, Silent
-from support.providers.wires import Anthropic, Bedrock, Gemini, Ollama, OpenAI, Watsonx, Wire
+from support.providers.wires import Anthropic, Bedrock, Gemini, GeminiCompatible, Ollama, OpenAI, Watsonx, Wire
 
 ROUTES: tuple[tuple[str, Wire], ...] = (
     (r"/ml/v1/text/chat_stream", Watsonx()),
@@ -26,6 +26,7 @@ ROUTES: tuple[tuple[str, Wire], ...] = (
     (r"/model/.+/converse-stream", Bedrock()),
     (r"/api/chat", Ollama()),
     (r".+:streamGenerateContent", Gemini()),
+    (r"/gemini/openai/chat/completions", GeminiCompatible()),
     (r"(/v1|/openai/deployments/[^/]+)?/chat/completions", OpenAI()),
 )
 IAM_TOKEN = "exchanged-token"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 from support.providers.script import (
@@ -10,6 +11,7 @@ from support.providers.script import (
     INPUT_TOKENS,
     OUTPUT_TOKENS,
     REASONING_TOKENS,
+    SIGNATURE,
     Scripted,
     ScriptedCall,
     Trouble,
@@ -98,3 +100,17 @@ class Watsonx(OpenAI):
     def refusal(self, trouble: Trouble, saying: str | None = None) -> tuple[int, Body]:
         status, code, message = self.refusals[trouble]
         return status, {"errors": [{"code": code, "message": saying or message}], "trace": "1", "status_code": status}
+
+
+class GeminiCompatible(OpenAI):
+    """Gemini at its address for clients of OpenAI: calls come whole, and the first of them is signed."""
+
+    def opening(self, reply: Scripted) -> Iterator[bytes]:
+        yield from super().opening(replace(reply, thinking=(), calls=()))
+        for index, call in enumerate(reply.calls):
+            yield self._chunk({"tool_calls": [self._whole(index, call)]})
+
+    def _whole(self, index: int, call: ScriptedCall) -> Body:
+        function: Body = {"name": call.name, "arguments": "".join(call.arguments)}
+        whole: Body = {**self._started(index, call), "function": function}
+        return whole if index else {**whole, "extra_content": {"google": {"thought_signature": SIGNATURE}}}

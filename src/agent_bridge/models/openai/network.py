@@ -1,0 +1,173 @@
+"""Asyncio's own transports under the HTTP client.
+
+The client's usual ones go through anyio, which costs as much again for every piece of a stream. Deadlines for reading
+and writing are not kept here: whoever waits for an answer keeps them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from typing import Any, cast
+
+import httpcore2
+
+HIGH_WATER_BYTES = 256 * 1024
+"""How much may have arrived unread before the sender is made to wait."""
+HAPPY_EYEBALLS_S = 0.25
+"""How long one address of a host may take before the next is tried beside it."""
+
+
+class AsyncioBackend(httpcore2.AsyncNetworkBackend):
+    """Opens connections. Those that it has opened stay open until they are closed one by one."""
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> Stream:
+        loop = asyncio.get_running_loop()
+        with _connecting():
+            async with asyncio.timeout(timeout):
+                _, pipe = await loop.create_connection(_Pipe, host, port, happy_eyeballs_delay=HAPPY_EYEBALLS_S)
+        return Stream(pipe)
+
+
+class Stream(httpcore2.AsyncNetworkStream):
+    """One connection."""
+
+    def __init__(self, pipe: _Pipe) -> None:
+        self._pipe = pipe
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """All that has arrived; waits where that is nothing. Empty at the end."""
+        return await self._pipe.read()
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        await self._pipe.write(buffer)
+
+    async def aclose(self) -> None:
+        """At once: what was not sent yet is of no use any more."""
+        await self._pipe.aclose()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> Stream:
+        try:
+            with _connecting():
+                async with asyncio.timeout(timeout):
+                    await self._pipe.start_tls(ssl_context, server_hostname)
+        except BaseException:
+            await self._pipe.aclose()
+            raise
+        return self
+
+    def get_extra_info(self, info: str) -> Any:
+        match info:
+            case "is_readable":  # of an idle connection: it has been closed, or is out of step
+                return self._pipe.has_news
+            case "ssl_object":
+                return self._pipe.transport.get_extra_info("ssl_object")
+            case _:
+                return None
+
+
+class _Pipe(asyncio.Protocol):
+    """What has arrived, and whether there is room for more to be sent."""
+
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self._arrived: list[bytes] = []
+        self._size = 0
+        self._ended = False
+        self._error: Exception | None = None
+        self._reader: asyncio.Future[None] | None = None
+        self._room = asyncio.Event()
+        self._room.set()
+        self._lost = asyncio.Event()
+
+    @property
+    def has_news(self) -> bool:
+        return self._ended or bool(self._arrived)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._arrived.append(data)
+        self._size += len(data)
+        if self._size > HIGH_WATER_BYTES:
+            self.transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> None:
+        self._ended = True
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended = True
+        self._error = exc
+        self._room.set()
+        self._lost.set()
+        self._wake()
+
+    def pause_writing(self) -> None:
+        self._room.clear()
+
+    def resume_writing(self) -> None:
+        self._room.set()
+
+    async def read(self) -> bytes:
+        if not self.has_news:
+            self._reader = asyncio.get_running_loop().create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+        if not self._arrived and self._error is not None:
+            raise httpcore2.ReadError(str(self._error))
+        data = self._arrived[0] if len(self._arrived) == 1 else b"".join(self._arrived)
+        self._arrived.clear()
+        if self._size > HIGH_WATER_BYTES and not self._ended:
+            self.transport.resume_reading()
+        self._size = 0
+        return data
+
+    async def write(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            raise httpcore2.WriteError("The connection is closed.")
+        self.transport.write(data)
+        if not self._room.is_set():
+            await self._room.wait()
+
+    async def start_tls(self, context: ssl.SSLContext, hostname: str | None) -> None:
+        loop = asyncio.get_running_loop()
+        secured = await loop.start_tls(self.transport, self, context, server_hostname=hostname)
+        if secured is None:
+            raise ConnectionResetError("The connection was closed.")
+        self.transport = secured
+
+    async def aclose(self) -> None:
+        self.transport.abort()
+        await self._lost.wait()
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+
+@contextmanager
+def _connecting() -> Generator[None]:
+    """Failures to connect in the words of the client."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise httpcore2.ConnectTimeout(str(error)) from error
+    except OSError as error:  # also every failure of TLS
+        raise httpcore2.ConnectError(str(error)) from error
