@@ -76,7 +76,7 @@ async def background(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
         await asyncio.wait([task])
 
 
-async def serve_stdio(config: Config) -> None:
+async def serve_stdio(config: Config, *, models: ModelSource | None = None) -> None:
     """Speaks MCP with the host that started this process, until it leaves or the process is told to end."""
     environment.prepare()
     from agent_bridge.api.mcp.server import build
@@ -84,7 +84,7 @@ async def serve_stdio(config: Config) -> None:
 
     wire = claim()
     with on_signals() as stopping:
-        async with open_bridge(config, adopt_orphans=True) as bridge:
+        async with open_bridge(config, models=models, adopt_orphans=True) as bridge:
             server = build(bridge, as_tools=_as_tools(config), version=__version__, is_stopping=stopping.is_signalled)
             await serve_stdio(server, wire, stopping)
 
@@ -96,6 +96,7 @@ async def serve_http(
     port: int,
     allow_unauthenticated: bool = False,
     on_listening: Callable[[str], None] = lambda address: log.info("MCP at %s", address),
+    models: ModelSource | None = None,
 ) -> None:
     """Serves every HTTP door until the process is told to end. Raises `ConfigInvalid` where it may not listen there.
 
@@ -107,7 +108,7 @@ async def serve_http(
 
     authenticator = open_authenticator(config.auth, config.environ)
     with on_signals() as stopping:
-        async with open_bridge(config, adopt_orphans=True) as bridge:
+        async with open_bridge(config, models=models, adopt_orphans=True) as bridge:
             server = build(
                 bridge,
                 as_tools=_as_tools(config),
@@ -125,7 +126,12 @@ async def serve_http(
             )
 
 
-async def work(config: Config, *, on_ready: Callable[[], None] = lambda: log.info("taking runs")) -> None:
+async def work(
+    config: Config,
+    *,
+    on_ready: Callable[[], None] = lambda: log.info("taking runs"),
+    models: ModelSource | None = None,
+) -> None:
     """Works on the runs of a shared store until the process is told to end. Raises `ConfigInvalid` for any other."""
     if not _is_shared(config.store_url()):
         raise ConfigInvalid(
@@ -135,7 +141,7 @@ async def work(config: Config, *, on_ready: Callable[[], None] = lambda: log.inf
             ]
         )
     with on_signals() as stopping:
-        async with open_bridge(replace(config, store_fallback=None), adopt_orphans=True):
+        async with open_bridge(replace(config, store_fallback=None), models=models, adopt_orphans=True):
             on_ready()
             await stopping.wait()
 

@@ -13,9 +13,9 @@ import secrets
 import socket
 import time
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 from docket import Docket, Worker
 from redis.exceptions import RedisError, ResponseError
@@ -41,7 +41,7 @@ SENT_AT_ONCE = 16
 SEND_S = 1.5
 """How long it may take to send a run to the workers; then it is worked on in this process."""
 QUEUED_S = 600.0
-"""How long a run may wait for a worker with room, before it is sent again."""
+"""How long a run may wait until a worker has room, before it is sent again."""
 KEPT = timedelta(days=1)
 """How long Docket's keys outlive their last use."""
 TEND_EVERY_S = 60.0
@@ -70,8 +70,15 @@ class DocketExecutor:
         )
         self._docket.tasks.clear()
         self._docket.register(self._take, names=[TASK])
-        self._room = asyncio.Semaphore(settings.runs_per_worker)
-        self._waiting: set[asyncio.Task[None]] = set()
+        self._worker = Worker(
+            self._docket,
+            name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+            redelivery_timeout=timedelta(seconds=LEASE_S),
+            reconnection_delay=RECONNECT,
+            minimum_check_interval=LOOK_EVERY,
+            scheduling_resolution=timedelta(hours=1),  # nothing is ever sent for later
+            schedule_automatic_tasks=False,
+        )
         self._working: set[asyncio.Task[None]] = set()
         self._senders = asyncio.Semaphore(SENT_AT_ONCE)
         self._stack = AsyncExitStack()
@@ -79,20 +86,11 @@ class DocketExecutor:
     async def __aenter__(self) -> Self:
         logging.getLogger("docket").setLevel(logging.CRITICAL)  # of a Redis that is away, the store tells
         await self._stack.enter_async_context(self._docket)
-        worker = Worker(
-            self._docket,
-            name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
-            concurrency=BROUGHT_AT_ONCE,
-            redelivery_timeout=timedelta(seconds=LEASE_S),
-            reconnection_delay=RECONNECT,
-            minimum_check_interval=LOOK_EVERY,
-            scheduling_resolution=timedelta(hours=1),  # nothing is ever sent for later
-            schedule_automatic_tasks=False,
-        )
-        await self._stack.enter_async_context(worker)
+        await self._stack.enter_async_context(self._worker)
         with suppress(RedisError, OSError):
-            await self._announce(worker.name)
-        self._taking = asyncio.create_task(_for_ever(worker))
+            await self._announce()
+        self._make_room()
+        self._taking = asyncio.create_task(self._take_for_ever())
         self._tending = asyncio.create_task(self._tend())
         return self
 
@@ -116,15 +114,11 @@ class DocketExecutor:
         with suppress(LeaseLost, StoreUnavailable):  # a worker has it already; or it is sent again sooner
             await self._store.renew(run, lease_s=QUEUED_S)
 
-    async def _send(self, run: Run, *, again: bool = False) -> None:
+    async def _send(self, run: Run) -> None:
         key = f"{run.run_id}:{run.fence}"
         async with asyncio.timeout(SEND_S), self._senders:
             await self._keep(self._docket.runs_key(key), self._docket.key(f"progress:{key}"))
-            if again:
-                send = self._docket.replace(TASK, when=datetime.now(UTC), key=key)
-            else:
-                send = self._docket.add(TASK, key=key)
-            await send(run.principal, run.run_id, run.fence)
+            await self._docket.add(TASK, key=key)(run.principal, run.run_id, run.fence)
 
     async def _take(self, principal: str, run_id: str, fence: int) -> None:
         """What Docket calls with a run that was sent. It keeps it for others until this returns."""
@@ -132,31 +126,23 @@ class DocketExecutor:
         run = await patience(lambda: self._store.run(principal, run_id))
         if run is None or not _is_free(run, fence):
             return
-        await self._wait_for_room(run)
-        try:
-            session = await patience(lambda: self._store.session(principal, run.session_id))
-            lease_s = self._settings.turn_lease_s
-            taken = await patience(lambda: self._store.adopt(run, lease_s=lease_s, force=True)) if session else None
-        except BaseException:
-            self._room.release()
-            raise
+        session = await patience(lambda: self._store.session(principal, run.session_id))
+        lease_s = self._settings.turn_lease_s
+        taken = await patience(lambda: self._store.adopt(run, lease_s=lease_s, force=True)) if session else None
         if session is None or taken is None:
-            self._room.release()
             return
         task = asyncio.create_task(self._work(taken, session), name=run_id)
         self._working.add(task)
-        task.add_done_callback(self._working.discard)
+        task.add_done_callback(self._left)
+        self._make_room()
 
-    async def _wait_for_room(self, run: Run) -> None:
-        task = cast("asyncio.Task[None]", asyncio.current_task())
-        self._waiting.add(task)
-        try:
-            await self._room.acquire()
-        except asyncio.CancelledError:
-            await self._hand_back(run, again=True)
-            raise
-        finally:
-            self._waiting.discard(task)
+    def _left(self, task: asyncio.Task[None]) -> None:
+        self._working.discard(task)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Lets Docket bring as many runs as there is room for; the others stay for other workers."""
+        self._worker.concurrency = min(BROUGHT_AT_ONCE, self._settings.runs_per_worker - len(self._working))
 
     async def _work(self, run: Run, session: Session) -> None:
         try:
@@ -166,31 +152,36 @@ class DocketExecutor:
             raise
         except Exception:
             log.exception("run %s was left; it will be taken up again", run.run_id)
-        finally:
-            self._room.release()
 
-    async def _hand_back(self, run: Run, *, again: bool = False) -> None:
-        """Without it, the others would find the run too, when its lease has ended."""
+    async def _hand_back(self, run: Run) -> None:
+        """Without it, the others would find the run a little later, as one whose lease has ended."""
         with suppress(RedisError, OSError, TimeoutError):
-            await self._send(run, again=again)
+            await self._send(run)
             log.info("run %s was handed to other workers", run.run_id)
+
+    async def _take_for_ever(self) -> None:
+        """Until it is cancelled; then it returns when it has let go of what it was brought."""
+        while True:
+            try:
+                return await self._worker.run_forever()
+            except Exception:
+                log.exception("the worker failed; it starts again")
+            await asyncio.sleep(RECONNECT.total_seconds())
 
     async def _stop_taking(self) -> None:
         self._tending.cancel()
         self._taking.cancel()
-        for task in self._waiting:
-            task.cancel()
         _, left = await asyncio.wait([self._taking, self._tending], timeout=CLOSE_S)
         for task in left:  # Redis does not answer
             task.cancel()
         await asyncio.wait([self._taking, self._tending])
 
-    async def _announce(self, worker: str) -> None:
-        """As Docket will do again and again. What it finds here already keeps the end that it has."""
+    async def _announce(self) -> None:
+        """What Docket would do, but then nothing would give its keys an end before the first run is sent."""
         docket, now = self._docket, time.time()
         async with docket.redis() as redis:
             for key in (docket.workers_set, docket.task_workers_set(TASK)):
-                await redis.zadd(key, {worker: now})
+                await redis.zadd(key, {self._worker.name: now})
             with suppress(ResponseError):  # another worker has made it
                 await redis.xgroup_create(docket.stream_key, docket.worker_group_name, id="0-0", mkstream=True)
         await self._keep()
@@ -211,16 +202,6 @@ class DocketExecutor:
             for key in (*own, docket.stream_key, docket.workers_set, docket.task_workers_set(TASK)):
                 pipeline.expire(key, KEPT)
             await pipeline.execute()
-
-
-async def _for_ever(worker: Worker) -> None:
-    """Until it is cancelled; then it returns when it has let go of what it was brought."""
-    while True:
-        try:
-            return await worker.run_forever()
-        except Exception:
-            log.exception("the worker failed; it starts again")
-        await asyncio.sleep(RECONNECT.total_seconds())
 
 
 def _is_free(run: Run, fence: int) -> bool:

@@ -44,12 +44,12 @@ class Patience:
                 if self._over.is_set():
                     raise
                 if not pause_s:
-                    log.warning("%s waits for the store: %s", self._what, error)
+                    log.info("%s waits for the store: %s", self._what, error)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S) or FIRST_PAUSE_S
                 await self._pause(pause_s)
             else:
                 if pause_s:
-                    log.warning("%s goes on: the store is back", self._what)
+                    log.info("%s goes on: the store is back", self._what)
                 return answer
 
     async def _pause(self, pause_s: float) -> None:
