@@ -75,6 +75,7 @@ def test_an_address_is_read_from_a_url(url: str, address: Address) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
+        ("redis://:s3cret#@cache", "this is not the URL of a Redis store"),
         ("redis://:s3cret@cache:port/0", "a host or a port is not valid"),
         ("redis://:s3cret@cache/first", "must be the number of a database"),
         ("redis://:s3cret@cache/0/1", "must be the number of a database"),
@@ -182,3 +183,20 @@ async def test_sentinels_that_know_no_such_primary_are_no_store(replicated: Repl
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
         async with open_store(replicated.url.replace("/main", "/other"), KEPT):
             pass
+
+
+async def test_a_replica_that_a_sentinel_still_names_is_no_store(tmp_path: Path) -> None:
+    with running(tmp_path, f"replicaof 127.0.0.1 {free_port()}") as replica:
+        named = f"*2\r\n$9\r\n127.0.0.1\r\n$5\r\n{replica.port}\r\n".encode()
+
+        async def name_it(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1 << 16)
+            writer.write(named)
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_server(name_it, "127.0.0.1", 0) as sentinel:
+            port = sentinel.sockets[0].getsockname()[1]
+            with pytest.raises(StoreUnavailable, match="cannot be reached"):
+                async with open_store(f"redis+sentinel://127.0.0.1:{port}/main", KEPT):
+                    pass

@@ -15,6 +15,7 @@ import pytest
 from agent_bridge.config import Settings
 from agent_bridge.errors import SessionNotFound
 from agent_bridge.events import Token
+from agent_bridge.records import Run, Session
 from agent_bridge.store import Store, open_store
 from support.redis_proxy import proxy_to
 from support.redis_server import RedisServer
@@ -165,6 +166,19 @@ async def test_runs_that_ended_are_not_looked_for_again(redis_server: RedisServe
         assert redis_server.command("ZCARD", "ab:unended") == 0
 
 
+async def test_an_entry_without_a_run_waits_a_minute_for_it(redis_server: RedisServer) -> None:
+    clock = Clock()
+    async with open_store(redis_server.url, KEPT, now=clock) as store:
+        with pytest.raises(SessionNotFound):
+            await store.begin(a_run(a_session()), lease_s=30)
+        clock.advance(89)
+        assert await store.orphans() == []
+        assert redis_server.command("ZCARD", "ab:unended") == 1
+        clock.advance(1)
+        assert await store.orphans() == []
+        assert redis_server.command("ZCARD", "ab:unended") == 0
+
+
 async def test_a_run_at_work_is_looked_at_now_and_then(redis_server: RedisServer) -> None:
     clock = Clock()
     async with open_store(redis_server.url, KEPT, now=clock) as store:
@@ -210,18 +224,32 @@ async def test_sessions_that_are_gone_leave_the_list(redis_server: RedisServer) 
 async def test_a_request_that_arrives_twice_does_what_it_does_once(redis_server: RedisServer) -> None:
     """As when the connection breaks before its answer is heard."""
     async with proxy_to(redis_server.port) as proxy, open_store(proxy.url, KEPT) as store:
-        work = await at_work(store)
-        await store.finish(replace(work.run, status="completed"), [], [])
-        proxy.lose_next_reply()
-        run = await begun(store, work.session)
-        proxy.lose_next_reply()
-        adopted = await store.adopt(run, lease_s=30, force=True)
-        assert adopted is not None
-        assert adopted == replace(run, fence=2)
-        proxy.lose_next_reply()
-        await store.finish(replace(adopted, status="completed"), a_turn(), recorded(run, Token(content="a")))
-        assert await store.history(run.session_id) == [a_turn()]
-        assert [event.seq for event in await store.events(run.run_id, 0)] == [1]
+
+        async def converse(session: Session, *, losing: bool) -> list[Run]:
+            def lose() -> None:
+                if losing:
+                    proxy.lose_next_reply()
+
+            lose()
+            begun = await store.begin(a_run(session), lease_s=30)
+            assert isinstance(begun, Run)
+            lose()
+            adopted = await store.adopt(begun, lease_s=30, force=True)
+            assert adopted == replace(begun, fence=2)
+            ended = replace(begun, fence=2, status="completed")
+            lose()
+            await store.finish(ended, a_turn(), recorded(ended, Token(content="a")))
+            return [replace(ended, last_seq=1)]
+
+        first, second = a_session(), a_session()
+        await store.add_session(first)
+        await store.add_session(second)
+        await converse(first, losing=False)  # the server knows the scripts from now on
+        runs = await converse(second, losing=True)
+        assert proxy.lost_replies == 3
+        assert await store.runs("ada", second.session_id) == runs
+        assert await store.history(second.session_id) == [a_turn()]
+        assert [event.seq for event in await store.events(runs[0].run_id, 0)] == [1]
 
 
 def test_the_library_is_not_imported_for_another_store() -> None:

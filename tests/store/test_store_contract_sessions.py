@@ -180,6 +180,17 @@ async def test_history_expires_while_its_session_lives_and_stays_gone(store: Sto
     assert await store.history(session.session_id) == [a_turn("new")]
 
 
+async def test_history_that_expires_during_a_run_stays_gone(store: Store, clock: Clock) -> None:
+    session = a_session()
+    await store.add_session(session)
+    run = await begun(store, session)
+    await store.finish(replace(run, status="completed"), a_turn("old"), [])
+    run = await begun(store, session, lease_s=30)
+    clock.advance(130)
+    await store.finish(replace(run, status="completed"), a_turn("new"), [])
+    assert await store.history(session.session_id) == [a_turn("new")]
+
+
 async def test_history_lives_on_while_a_run_is_at_work(store: Store, clock: Clock) -> None:
     session = a_session()
     await store.add_session(session)

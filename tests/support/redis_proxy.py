@@ -26,6 +26,7 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._line = Line()
         self._loses_reply = False
+        self.lost_replies = 0
         self.port = 0
         self.delay_s = 0.0
         """How long every reply is on its way."""
@@ -101,6 +102,7 @@ class Proxy:
                 line.answered.set()
                 if self._loses_reply:
                     self._loses_reply = False
+                    self.lost_replies += 1
                     return
                 loop.call_later(self.delay_s, writer.write, replies)
 
