@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 from agent_bridge import __version__
 from agent_bridge.api.identity import open_authenticator
 from agent_bridge.api.mcp import environment
-from agent_bridge.api.stopping import on_signals
+from agent_bridge.api.stopping import Stopping, on_signals
 from agent_bridge.bridge import Bridge, Changes
 from agent_bridge.bridge import Models as ModelSource
 from agent_bridge.builtin import BUILTINS
@@ -84,7 +84,7 @@ async def serve_stdio(config: Config, *, models: ModelSource | None = None) -> N
 
     wire = claim()
     with on_signals() as stopping:
-        async with open_bridge(config, models=models, adopt_orphans=True) as bridge:
+        async with open_bridge(config, models=models, adopt_orphans=True) as bridge, _letting_go(bridge, stopping):
             server = build(bridge, as_tools=_as_tools(config), version=__version__, is_stopping=stopping.is_signalled)
             await serve_stdio(server, wire, stopping)
 
@@ -108,7 +108,7 @@ async def serve_http(
 
     authenticator = open_authenticator(config.auth, config.environ)
     with on_signals() as stopping:
-        async with open_bridge(config, models=models, adopt_orphans=True) as bridge:
+        async with open_bridge(config, models=models, adopt_orphans=True) as bridge, _letting_go(bridge, stopping):
             server = build(
                 bridge,
                 as_tools=_as_tools(config),
@@ -124,6 +124,16 @@ async def serve_http(
                 allow_unauthenticated=allow_unauthenticated,
                 on_listening=on_listening,
             )
+
+
+def _letting_go(bridge: Bridge, stopping: Stopping) -> AbstractAsyncContextManager[None]:
+    """Calls that wait are answered before the connections go."""
+
+    async def let_go() -> None:
+        await stopping.wait()
+        bridge.let_go()
+
+    return background(let_go())
 
 
 async def work(

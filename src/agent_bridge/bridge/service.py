@@ -69,6 +69,10 @@ class Bridge:
         """Calls `on_change` for whatever changes, until the returned function is called."""
         return self._changes.watch(on_change)
 
+    def let_go(self) -> None:
+        """The process is about to end: calls that wait for a run return with the run as it is; it goes on elsewhere."""
+        self._runs.let_go()
+
     def warm(self) -> None:
         """Prepares, in the background, what the first chat will need. Returns at once; does nothing a second time."""
         self._models.warm()
