@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.providers.script import Refused, Scripted, ScriptedCall, Silent
+from support.providers.script import Refused, Scripted, ScriptedCall, Silent, Verbatim
 from support.providers.server import FakeProviders, Request
 
-__all__ = ["FakeProviders", "Refused", "Request", "Scripted", "ScriptedCall", "Silent"]
+__all__ = ["FakeProviders", "Refused", "Request", "Scripted", "ScriptedCall", "Silent", "Verbatim"]

@@ -48,7 +48,17 @@ class Silent:
     """Nothing at all, not even a status line, until the client leaves."""
 
 
-Answer = Scripted | Refused | Silent
+@dataclass(frozen=True, kw_only=True)
+class Verbatim:
+    """Exactly these bytes, whatever the wire."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = "text/event-stream"
+    headers: tuple[str, ...] = ()
+
+
+Answer = Scripted | Refused | Silent | Verbatim
 
 INPUT_TOKENS = 100
 CACHED_TOKENS = 64

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
 
-from support.providers.script import Answer, Refused, Scripted, Silent
+from support.providers.script import Answer, Refused, Scripted, Silent, Verbatim
 from support.providers.wires import Anthropic, Bedrock, Gemini, GeminiCompatible, Ollama, OpenAI, Watsonx, Wire
 
 ROUTES: tuple[tuple[str, Wire], ...] = (
@@ -47,6 +47,8 @@ class FakeProviders:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.connections = 0
+        """How many were made, since the beginning."""
         self.asked = threading.Event()
         """A client has sent a request for a model."""
         self.left_early = threading.Event()
@@ -70,6 +72,10 @@ class FakeProviders:
     def script(self, *answers: Answer) -> None:
         self._answers.extend(answers)
 
+    def forget(self) -> None:
+        """Answers that nobody asked for are not given to whoever asks next."""
+        self._answers.clear()
+
     @property
     def model_requests(self) -> list[Request]:
         return [request for request in self.requests if wire_of(request.path)]
@@ -79,6 +85,7 @@ class FakeProviders:
         connections: set[asyncio.Task[None]] = set()
 
         def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.connections += 1
             task = asyncio.create_task(self._converse(reader, writer))
             connections.add(task)
             task.add_done_callback(connections.discard)
@@ -119,6 +126,11 @@ class FakeProviders:
             case Silent():
                 await self._wait_until_left(reader)
                 return False
+            case Verbatim() as verbatim:
+                length = f"content-length: {len(verbatim.body)}"
+                writer.write(head(verbatim.status, verbatim.content_type, length, *verbatim.headers) + verbatim.body)
+                await writer.drain()
+                return True
             case Scripted() as reply:
                 return await self._stream(wire, reply, reader, writer)
 

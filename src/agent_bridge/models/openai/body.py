@@ -38,9 +38,9 @@ class BodyWriter:
         tools = b',"tools":' + self.tools.of(request.tools) if request.tools.tools else b""
         return b'%b,"messages":[%b]%b}' % (head[:-1], messages, tools)
 
-    def _taken(self, messages: Sequence[Message]) -> Sequence[JsonObject]:
+    def _taken(self, messages: Sequence[Message]) -> list[JsonObject]:
         """The conversation as the provider takes it."""
-        fit = mended(messages, self.prefix)
+        fit = [_spoken(message) for message in mended(messages, self.prefix)]
         return list(given_back(fit)) if self.prefix == "gemini" else fit
 
     def _head(self, request: ModelRequest) -> dict[str, object]:
@@ -58,3 +58,10 @@ class BodyWriter:
         if request.response_schema is not None:
             head["response_format"] = response_format(request.response_schema)
         return head
+
+
+def _spoken(message: JsonObject) -> JsonObject:
+    """A reply that only called tools has no content: some servers refuse an empty one."""
+    if message["content"] is not None:
+        return message
+    return {key: value for key, value in message.items() if key != "content"}

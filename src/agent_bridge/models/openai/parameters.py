@@ -8,8 +8,8 @@ from typing import Literal
 
 from agent_bridge.models.catalogue import Entry
 
-Family = Literal["plain", "o_series", "gpt_5"]
-"""`o_series` and `gpt_5` reason, so they take few of the settings, and the limit of tokens by another name."""
+Family = Literal["plain", "o_series", "gpt_5", "gpt_5_chat"]
+"""All but `plain` take the limit of tokens by another name; `o_series` and `gpt_5` reason, and take few settings."""
 _OPENAIS = frozenset({"azure", "openai"})
 _O_SERIES = re.compile(r"o[134](-|$)")
 _GPT = re.compile(r"gpt-(?P<major>\d+)(?:\.(?P<minor>\d+))?(?=[.-]|$)")
@@ -23,7 +23,9 @@ def family_of(prefix: str, model: str) -> Family:
     name = model.rpartition("/")[2]
     if _O_SERIES.match(name):
         return "o_series"
-    return "gpt_5" if re.search(r"gpt-[56]", name) and "gpt-5-chat" not in name else "plain"
+    if "gpt-5-chat" in name:
+        return "gpt_5_chat" if prefix == "azure" else "plain"
+    return "gpt_5" if re.search(r"gpt-[56]", name) else "plain"
 
 
 def needs_responses(model: str) -> bool:
@@ -37,7 +39,7 @@ def worded(settings: Mapping[str, object], family: Family, entry: Entry | None) 
     if family == "plain":
         return dict(settings)
     names = {"max_tokens": "max_completion_tokens"}
-    samples = family == "gpt_5" and _reasons_only_if_asked(entry)
+    samples = family == "gpt_5_chat" or (family == "gpt_5" and _reasons_only_if_asked(entry))
     return {
         names.get(name, name): value
         for name, value in settings.items()
