@@ -89,7 +89,7 @@ def test_a_store_that_is_none_is_refused_without_repeating_it() -> None:
     with pytest.raises(ConfigInvalid) as twin:
         load(None, {"AGENT_BRIDGE_STORE": "canary"})
 
-    words = "must be sqlite, sqlite:///path or sqlite://:memory:"
+    words = "must be sqlite, sqlite:///path, sqlite://:memory: or redis://host:6379/0"
     assert flag.value.problems == [f"--store {words}"]
     assert twin.value.problems == [f"environment: AGENT_BRIDGE_STORE {words}"]
 

@@ -92,7 +92,7 @@ def test_what_is_no_table_of_keys_is_said_to_be_none(text: str | bytes, problem:
          " or be a reference such as ${DOCS_URL}"),
         ("servers: {my server: {}}", "the name 'my server' in servers must begin with a letter or digit and hold only "
          "letters, digits, '-' and '_', at most 64"),
-        ("store: mysql://host", "store must be sqlite, sqlite:///path or sqlite://:memory:"),
+        ("store: mysql://host", "store must be sqlite, sqlite:///path, sqlite://:memory: or redis://host:6379/0"),
         ("auth: {jwt: {issuer: x}}", "auth.jwt has none of jwks_url, public_key and secret; write exactly one of them"),
         ("auth: {tokens: {ci: {sha256: ABC}}}", "auth.tokens.ci.sha256 must be the SHA-256 digest of the token: 64 "
          "digits and letters a to f"),
@@ -155,7 +155,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines() -> None:
     assert problems_of(text, {"LLMCHAT_SESSION_TTL": "soon"}) == [
         "servers.yaml:7: 'assistant' is given twice, first in line 2; keep one of them",
         "servers.yaml:8: servers.assistant.active must be true or false, and is text; leave the quotes out",
-        "servers.yaml:9: store must be sqlite, sqlite:///path or sqlite://:memory:",
+        "servers.yaml:9: store must be sqlite, sqlite:///path, sqlite://:memory: or redis://host:6379/0",
         "environment: LLMCHAT_SESSION_TTL is 'soon'; it must be a number greater than 0",
     ]
 
@@ -168,7 +168,7 @@ def test_a_file_is_called_what_the_caller_called_it(folder: Path) -> None:
     for name in (elsewhere, Path("etc/bridge.yaml")):
         with pytest.raises(ConfigInvalid) as caught:
             load(name, {})
-        assert caught.value.problems == [f"{name}:1: store must be sqlite, sqlite:///path or sqlite://:memory:"]
+        assert caught.value.problems == [f"{name}:1: store must be sqlite, sqlite:///path, sqlite://:memory: or redis://host:6379/0"]
 
 
 def test_a_file_that_was_named_and_is_not_there_is_missed(folder: Path) -> None:

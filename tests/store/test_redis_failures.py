@@ -278,7 +278,8 @@ async def test_a_login_that_is_not_enough_is_said_without_it(server: RedisServer
 
 
 async def test_the_right_login_and_database_are_used(server: RedisServer) -> None:
-    server.command("ACL", "SETUSER", "ada", "on", ">p%40ss", "~ab:*", "&ab:*", "+@all")
+    rights = ("~ab:*", "&ab:*", "+@all", "-@dangerous", "+info", "+role")
+    server.command("ACL", "SETUSER", "ada", "on", ">p%40ss", *rights)
     async with open_store(f"redis://ada:p%2540ss@127.0.0.1:{server.port}/3", KEPT) as store:
         run = (await at_work(store)).run
         await store.append(run, recorded(run, Token(content="a")))

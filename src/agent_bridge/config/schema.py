@@ -350,7 +350,7 @@ class File(Closed):
     default_model: str | None = None
     """The model of servers that name none; without it, what the environment offers, else the first of `models`."""
     store: Annotated[str, Field(pattern=STORE, repr=False)] = "sqlite"
-    """Where sessions and runs are kept: `sqlite`, `sqlite:///path`, `sqlite://:memory:`."""
+    """Where sessions and runs are kept: `sqlite`, `sqlite:///path`, `sqlite://:memory:`, or [in Redis](#redis)."""
     store_fallback: Literal["sqlite"] | None = None
     """Used instead where Redis cannot be reached when the bridge starts; without it, the bridge does not start."""
     runs_per_worker: Count = 200
@@ -363,7 +363,7 @@ class File(Closed):
     """What seals the questions that callers bring back answered, at least 32 bytes each; the first seals, all open.
     Without any, one is kept in the store."""
     session_ttl_s: Seconds | None = None
-    """How long a session or run is kept after its last use; without it, 30 days on SQLite."""
+    """How long a session or run is kept after its last use; without it, 30 days on SQLite and an hour on Redis."""
     on_disconnect: Literal["cancel", "detach"] = "cancel"
     """What becomes of a run when the call that waits on it is cancelled."""
     disconnect_grace_s: SecondsOrZero = 0
