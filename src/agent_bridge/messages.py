@@ -60,6 +60,8 @@ class AssistantMessage(TypedDict):
     tool_calls: NotRequired[list[ToolCall]]
     reasoning_content: NotRequired[str]
     thinking_blocks: NotRequired[list[JsonObject]]
+    thought_by: NotRequired[str]
+    """Whose thinking it is: no other provider is sent it."""
 
 
 class ToolMessage(TypedDict):

@@ -69,6 +69,30 @@ def test_two_calls_are_told_apart_however_they_are_numbered(fragments: list[Frag
     assert calls_of(built(*fragments)) == BOTH
 
 
+@pytest.mark.parametrize(
+    ("fragments", "calls"),
+    [
+        pytest.param(
+            [(0, "c1", "alpha", '{"x":1}'), (0, None, "beta", "{}")],
+            [("alpha", '{"x":1}'), ("beta", "{}")],
+            id="another name",
+        ),
+        pytest.param(
+            [(0, None, "alpha", "{}"), (0, None, "alpha", "{}")], [("alpha", "{}"), ("alpha", "{}")], id="the same name"
+        ),
+        pytest.param(
+            [(0, None, "alpha", '{"x"'), (0, None, "alpha", ":1}"), (0, None, "alpha", "")],
+            [("alpha", '{"x":1}')],
+            id="one call whose name is repeated",
+        ),
+    ],
+)
+def test_calls_under_one_index_are_told_apart_where_they_have_no_id(
+    fragments: list[Fragment], calls: list[tuple[str, str]]
+) -> None:
+    assert [(name, arguments) for _, name, arguments in calls_of(built(*fragments))] == calls
+
+
 def test_arguments_may_come_as_an_object() -> None:
     assert calls_of(built((0, "c1", "alpha", {"x": 1}))) == [("c1", "alpha", '{"x": 1}')]
 

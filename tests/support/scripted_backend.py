@@ -79,7 +79,11 @@ def deployment(
     backend: ScriptedBackend, circuit: Circuit | None = None, deadlines: Deadlines | None = None
 ) -> Deployment:
     return Deployment(
-        backend=backend, circuit=circuit or Circuit(), deadlines=deadlines or Deadlines(), credentials="SOME_KEY"
+        backend=backend,
+        provider="scripted",
+        circuit=circuit or Circuit(),
+        deadlines=deadlines or Deadlines(),
+        credentials="SOME_KEY",
     )
 
 

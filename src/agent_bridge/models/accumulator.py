@@ -18,12 +18,19 @@ class _Call:
     arguments: list[str] = field(default_factory=list[str])
     extras: JsonObject | None = None
 
+    def goes_on(self, call_id: str, name: str, *, more: bool) -> bool:
+        """Whether a fragment under the same index is part of this call; `more` where it brings arguments."""
+        if call_id or not name or not self.name:
+            return not call_id or not self.id or call_id == self.id
+        return name == self.name and not (more and _is_object("".join(self.arguments)))
+
 
 class ReplyBuilder:
     """Collects text, thinking and fragments of tool calls in the order in which they arrive.
 
     Servers number and name the fragments in many ways. What holds for all of them: a new id opens a new call, even
-    under an index that was used before; a name is said once, however often it is repeated; arguments are joined.
+    under an index that was used before; where there is no id, another name does, and arguments after whole ones; a name
+    is said once, however often it is repeated; arguments are joined.
     """
 
     def __init__(self, taken_ids: Collection[str] = ()) -> None:
@@ -62,7 +69,7 @@ class ReplyBuilder:
         arguments: str | Mapping[str, object] | None,
         extras: JsonObject | None = None,
     ) -> None:
-        call = self._slot(index, call_id or "")
+        call = self._slot(index, call_id or "", name or "", more=bool(arguments))
         call.id = call.id or call_id or ""
         call.name = call.name or name or ""
         call.extras = extras or call.extras
@@ -81,11 +88,11 @@ class ReplyBuilder:
             message["thinking_blocks"] = self._blocks
         return Reply(message=message, usage=self.usage, finish=self._finish(calls), malformed=malformed)
 
-    def _slot(self, index: int | None, call_id: str) -> _Call:
+    def _slot(self, index: int | None, call_id: str, name: str, *, more: bool) -> _Call:
         if index is None:
             index = len(self._calls) if call_id or not self._calls else len(self._calls) - 1
         call = self._by_index.get(index)
-        if call is None or (call_id and call.id and call_id != call.id):
+        if call is None or not call.goes_on(call_id, name, more=more):
             call = _Call(call_id)
             self._calls.append(call)
             self._by_index[index] = call

@@ -36,7 +36,7 @@ _EXTRAS: Mapping[Thinking, frozenset[str]] = {
     "plain": frozenset({"reasoning_content"}),
     "none": frozenset(),
 }
-_EVERY_EXTRA = _EXTRAS["signed"]
+_EVERY_EXTRA = _EXTRAS["signed"] | {"thought_by"}
 _OF_THE_TURN = frozenset({"reasoning_content", "thinking_blocks"})
 NO_OUTPUT = "(no output)"
 NO_ANSWER = "(no answer)"
@@ -51,15 +51,16 @@ def conversation(messages: Sequence[Message], provider: str) -> list[JsonObject]
 def mended(messages: Sequence[Message], provider: str) -> list[JsonObject]:
     """The messages for that provider. Nobody may change them: what is as it should be is not copied.
 
-    A model's thinking goes back only within the turn that it belongs to: no provider needs it later, and another model
-    may have had it.
+    A model's thinking goes back only to the provider that it came from, and only within the turn that it belongs to: no
+    provider needs it later.
     """
     latest = max((number for number, message in enumerate(messages) if message["role"] == "user"), default=0)
     keeps = _THINKING.get(provider, "none")
     now, before = _EVERY_EXTRA - _EXTRAS[keeps], _EVERY_EXTRA - (_EXTRAS[keeps] - _OF_THE_TURN)
     mended = _Mended(signed_ids=provider in _SIGNS_CALL_IDS)
     for number, message in enumerate(messages):
-        mended.add(message, dropped=now if number > latest else before)
+        own = cast(str, message.get("thought_by", provider)) == provider
+        mended.add(message, dropped=now if own and number > latest else before)
     return mended.finished()
 
 

@@ -81,6 +81,7 @@ class Opening:
                 continue
             deployment = Deployment(
                 backend=backend,
+                provider=place.prefix,
                 circuit=self._circuits.of(place.name, number),
                 deadlines=_deadlines(place.settings, patient=patient),
                 credentials=access.wording,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent_bridge.errors import BridgeError
 from agent_bridge.events import Emit
@@ -19,6 +19,8 @@ class Deployment:
     """One of the places where a model can be reached."""
 
     backend: Backend
+    provider: str
+    """What its LiteLLM model id begins with."""
     circuit: Circuit
     deadlines: Deadlines
     credentials: str
@@ -28,7 +30,14 @@ class Deployment:
         with self.circuit.used():
             outcome = await ask(self.backend, request, emit, self.deadlines)
             self.circuit.learn(outcome)
-        return outcome
+        return self._signed(outcome) if isinstance(outcome, Reply) else outcome
+
+    def _signed(self, reply: Reply) -> Reply:
+        """With a note of whose thinking it is, where there is any: the next step may be another provider's."""
+        message = reply.message
+        if "thinking_blocks" not in message and "reasoning_content" not in message:
+            return reply
+        return replace(reply, message={**message, "thought_by": self.provider})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
