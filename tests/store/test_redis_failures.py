@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from agent_bridge.config import Settings
 from agent_bridge.errors import SessionNotFound, StoreUnavailable
 from agent_bridge.events import Token
 from agent_bridge.store import LeaseLost, Store, open_store
+from agent_bridge.store.redis.address import parse_address
+from agent_bridge.store.redis.link import dial
+from agent_bridge.store.redis.wire import Wire
 from support.redis_proxy import proxy_to
 from support.redis_server import RedisServer, free_port, running
 from support.store_samples import Clock, a_run, a_session, a_step, a_turn, at_work, begun, recorded
@@ -193,6 +197,19 @@ async def test_a_slow_redis_does_not_hold_up_the_loop(redis_server: RedisServer)
             longest, before = max(longest, loop.time() - before), loop.time()
         assert (await working).run.fence == 1
         assert longest < 0.4
+
+
+async def test_redis_is_not_blamed_where_this_process_stood_still(redis_server: RedisServer) -> None:
+    address = parse_address(redis_server.url)
+    wire = Wire(partial(dial, address), address.place, patience_s=0.1)
+    try:
+        asked = asyncio.create_task(wire.ask(("PING",)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        time.sleep(0.4)  # noqa: ASYNC251 - it is what is tried here
+        assert await asked == ["PONG"]
+    finally:
+        await wire.close()
 
 
 async def test_many_requests_to_a_slow_redis_wait_together(redis_server: RedisServer) -> None:

@@ -221,6 +221,20 @@ async def test_sessions_that_are_gone_leave_the_list(redis_server: RedisServer) 
         assert redis_server.command("ZCARD", "ab:sessions:ada") == 1
 
 
+async def test_the_list_of_sessions_does_not_grow_where_nobody_reads_it(redis_server: RedisServer) -> None:
+    clock = Clock()
+    async with open_store(redis_server.url, KEPT, now=clock) as store:
+        used = a_session()
+        await store.add_session(used)
+        for _ in range(200):
+            await store.add_session(a_session())
+            clock.advance(990)
+            assert await store.session("ada", used.session_id)
+        kept_s = 2 * 1000 + 86_400
+        assert redis_server.command("ZCARD", "ab:sessions:ada") == kept_s // 990 + 1
+        assert used.session_id in [session.session_id for session in await store.sessions("ada")]
+
+
 async def test_a_request_that_arrives_twice_does_what_it_does_once(redis_server: RedisServer) -> None:
     """As when the connection breaks before its answer is heard."""
     async with proxy_to(redis_server.port) as proxy, open_store(proxy.url, KEPT) as store:

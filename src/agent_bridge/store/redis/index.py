@@ -47,7 +47,7 @@ def point_to(session_id: str, run_id: str, life: Lifetime) -> Command:
 
 
 def note_session(principal: str, session_id: str, life: Lifetime) -> Command:
-    return call("note", [keys.sessions_of(principal)], _kept_s(life), session_id, repr(life.now), "")
+    return call("note", [keys.sessions_of(principal)], _kept_s(life), session_id, repr(life.now), "again")
 
 
 def note_run(run: Unended, life: Lifetime, *, ended: Iterable[str] = ()) -> Command:

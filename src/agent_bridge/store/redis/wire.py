@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 1.5
 """How long Redis may be silent before those who wait are told that it is unavailable."""
-RENEWED_BELOW_S = 1.0
+LATE_S = 0.1
+"""Where time runs out this much too late, it was this process that stood still, and Redis has another chance."""
 AT_ONCE = 200
 """How many requests are sent together at most."""
 
@@ -35,9 +36,10 @@ class Wire:
     request is sent once more, so whatever is asked must do no harm when it is done twice.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Link]], place: str) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Link]], place: str, *, patience_s: float = PATIENCE_S) -> None:
         self._connect = connect
         self._place = place
+        self._patience_s = patience_s
         self._waiting: deque[_Request] = deque()
         self._is_asked = asyncio.Event()
         self._is_closed = False
@@ -58,7 +60,8 @@ class Wire:
         """Returns when everything that was asked for is done, or cannot be."""
         self._is_closed = True
         self._is_asked.set()
-        await self._task
+        await asyncio.wait([self._task])
+        self._task.result()
 
     async def _work(self) -> None:
         try:
@@ -108,25 +111,36 @@ class Wire:
         self._waiting.clear()
 
     async def _exchange(self, commands: Sequence[Command]) -> list[Reply | Refusal]:
-        """Tries a second connection where the first turns out to be of no use. Raises `Lost` and `TimeoutError`."""
-        async with asyncio.timeout(PATIENCE_S) as patience:
-            was_open = self._link is not None
-            try:
-                replies = await self._attempt(commands, patience)
-            except Lost:
-                return await self._attempt(commands, patience)
-            if was_open and any(map(is_elsewhere, replies)):
-                await self._hang_up()
-                return await self._attempt(commands, patience)
-            return replies
+        """Raises `Lost` and `TimeoutError`."""
+        patience = asyncio.timeout(self._patience_s)
+        try:
+            async with patience:
+                return await self._tried_twice(commands, patience)
+        except TimeoutError:
+            if asyncio.get_running_loop().time() - (patience.when() or 0) < LATE_S:
+                raise
+        async with asyncio.timeout(self._patience_s) as patience:
+            return await self._tried_twice(commands, patience)
+
+    async def _tried_twice(self, commands: Sequence[Command], patience: asyncio.Timeout) -> list[Reply | Refusal]:
+        """On a second connection where the first turns out to be of no use."""
+        was_open = self._link is not None
+        try:
+            replies = await self._attempt(commands, patience)
+        except Lost:
+            return await self._attempt(commands, patience)
+        if was_open and any(map(is_elsewhere, replies)):
+            await self._hang_up()
+            return await self._attempt(commands, patience)
+        return replies
 
     async def _attempt(self, commands: Sequence[Command], patience: asyncio.Timeout) -> list[Reply | Refusal]:
         try:
             link = self._link = self._link or await self._connect()
-            replies = await _replies(link, commands, patience)
+            replies = await self._replies(link, commands, patience)
             unknown = [n for n, reply in enumerate(replies) if is_unknown_script(reply)]
             if unknown:
-                again = await _replies(link, [in_full(commands[n]) for n in unknown], patience)
+                again = await self._replies(link, [in_full(commands[n]) for n in unknown], patience)
                 for n, reply in zip(unknown, again, strict=True):
                     replies[n] = reply
         except BaseException:
@@ -134,23 +148,24 @@ class Wire:
             raise
         return replies
 
+    async def _replies(
+        self, link: Link, commands: Sequence[Command], patience: asyncio.Timeout
+    ) -> list[Reply | Refusal]:
+        """As long as replies come, there is patience for more."""
+        loop = asyncio.get_running_loop()
+        await link.send(commands)
+        replies: list[Reply | Refusal] = []
+        for _ in commands:
+            replies.append(await link.reply())
+            now = loop.time()
+            if (patience.when() or now) - now < self._patience_s / 2:
+                patience.reschedule(now + self._patience_s)
+        return replies
+
     async def _hang_up(self) -> None:
         link, self._link = self._link, None
         if link:
             await link.close()
-
-
-async def _replies(link: Link, commands: Sequence[Command], patience: asyncio.Timeout) -> list[Reply | Refusal]:
-    """As long as replies come, there is patience for more."""
-    loop = asyncio.get_running_loop()
-    await link.send(commands)
-    replies: list[Reply | Refusal] = []
-    for _ in commands:
-        replies.append(await link.reply())
-        now = loop.time()
-        if (patience.when() or now) - now < RENEWED_BELOW_S:
-            patience.reschedule(now + PATIENCE_S)
-    return replies
 
 
 def _deliver(request: _Request, outcome: list[Reply] | Exception) -> None:
