@@ -24,6 +24,7 @@ IDLE_TIMEOUT_S = 3600
 """Far beyond any deadline: those are kept above. Without it LiteLLM has one of its own."""
 CHUNKS_AT_ONCE = 20
 """Chunks that have already arrived are read without a pause, so the reader makes one for the other tasks."""
+_BOUND_BY_A_TOOL = frozenset({"anthropic", "bedrock"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,8 @@ class LiteLLMModel:
         """Streams the reply to `emit` and returns it whole."""
         litellm = await self._library.ready(self._target.model_id)
         arguments = self._arguments(request)
+        if request.response_schema is not None and self._binds(litellm):
+            arguments["response_format"] = response_format(request.response_schema)
         stream = await self._guarded(lambda: litellm.acompletion(**arguments), in_stream=False)
         if isinstance(stream, Failure):
             return stream
@@ -100,9 +103,17 @@ class LiteLLMModel:
         if request.max_tokens is not None:
             own = self._target.parameters.get("max_tokens")
             arguments["max_tokens"] = min(request.max_tokens, own) if isinstance(own, int) else request.max_tokens
-        if request.response_schema is not None:
-            arguments["response_format"] = response_format(request.response_schema)
         return arguments
+
+    def _binds(self, litellm: Any) -> bool:
+        """Whether the model itself can be bound to a schema.
+
+        For some that cannot, LiteLLM makes up a tool, or does not stream; the words of the request do better.
+        """
+        if self._target.provider not in _BOUND_BY_A_TOOL:
+            return True
+        model = self._target.model_id.partition("/")[2].removeprefix("converse/")
+        return litellm.utils.supports_native_structured_output(model, custom_llm_provider=self._target.provider)
 
 
 def _call_ids(request: ModelRequest) -> set[str]:
