@@ -154,7 +154,8 @@ class Agent:
             return allowed.limit
         reply = await self._ask(replace(request, max_tokens=allowed.max_tokens))
         step = await self._take(reply, prompt)
-        return allowed.limit if reply.finish == "length" else step
+        is_cut = reply.finish == "length" and not step.calls
+        return allowed.limit if is_cut else step
 
     def _request(self, prompt: str) -> ModelRequest:
         """What the model is asked next. Where the bridge itself asks for the form of the answer, there are no tools."""

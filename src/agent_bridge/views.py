@@ -236,8 +236,8 @@ def _next(run: Run) -> str:
             )
         case "input_required":
             return (
-                f'A person must approve what is pending. Call status with run_id="{run.run_id}" and wait_s=30 until that '
-                "is done: it asks, where this host can ask a person."
+                f'A person must approve what is pending. Call status with run_id="{run.run_id}" and wait_s=30 until '
+                "that is done: it asks, where this host can ask a person."
             )
         case "completed":
             return f'To go on with this conversation, call chat with session_id="{run.session_id}".'
