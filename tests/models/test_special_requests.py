@@ -128,7 +128,7 @@ async def test_a_model_that_is_known_to_take_a_schema_is_bound_to_it(
 
 
 async def test_after_calls_a_request_without_tools_is_taken(stage: Stage) -> None:
-    """Anthropic and Bedrock refuse calls in a conversation whose request has no tools: one gets a tool, one gets words."""
+    """Anthropic and Bedrock refuse calls where there are no tools: one is given a tool, the other words."""
     reply = await stage.ask(ModelRequest(messages=TOLD, response_schema=SCHEMA), Scripted(text=("{}",)))
 
     assert reply.message["content"] == "{}"
