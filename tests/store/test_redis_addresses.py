@@ -18,7 +18,7 @@ from agent_bridge.events import Token
 from agent_bridge.records import Run
 from agent_bridge.store import Store, open_store
 from agent_bridge.store.redis.address import Address, parse_address
-from support.certificates import certificate_in
+from support.certificates import self_signed
 from support.redis_server import RedisServer, free_port, running, until
 from support.store_samples import at_work, recorded
 
@@ -95,16 +95,15 @@ def test_a_url_that_makes_no_sense_is_refused_without_its_secrets(url: str, said
 
 
 async def test_redis_behind_tls(tmp_path: Path) -> None:
-    made = certificate_in(tmp_path)
+    file = self_signed(tmp_path)
     port = free_port()
-    files = f"tls-cert-file {made.certificate}", f"tls-key-file {made.key}", "tls-auth-clients no"
-    with running(tmp_path, f"tls-port {port}", *files):
-        async with open_store(f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={made.certificate}", KEPT) as store:
+    with running(tmp_path, f"tls-port {port}", f"tls-cert-file {file}", f"tls-key-file {file}", "tls-auth-clients no"):
+        async with open_store(f"rediss://localhost:{port}/0?ssl_ca_certs={file}", KEPT) as store:
             run = (await at_work(store)).run
             await store.append(run, recorded(run, Token(content="a")))
             await store.changed(run.run_id, after=0, wait_s=5)
         with pytest.raises(StoreUnavailable, match="No secure connection to Redis"):
-            async with open_store(f"rediss://127.0.0.1:{port}/0", KEPT):
+            async with open_store(f"rediss://localhost:{port}/0", KEPT):
                 pass
 
 
