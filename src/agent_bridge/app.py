@@ -85,7 +85,13 @@ async def serve_stdio(config: Config, *, models: ModelSource | None = None) -> N
     wire = claim()
     with on_signals() as stopping:
         async with open_bridge(config, models=models, adopt_orphans=True) as bridge, _letting_go(bridge, stopping):
-            server = build(bridge, as_tools=_as_tools(config), version=__version__, is_stopping=stopping.is_signalled)
+            server = build(
+                bridge,
+                as_tools=_as_tools(config),
+                version=__version__,
+                is_stopping=stopping.is_signalled,
+                request_state_keys=await bridge.tickets.keys(),
+            )
             await serve_stdio(server, wire, stopping)
 
 
@@ -115,6 +121,7 @@ async def serve_http(
                 version=__version__,
                 authenticator=authenticator,
                 is_stopping=stopping.is_signalled,
+                request_state_keys=await bridge.tickets.keys(),
             )
             await serve_http(
                 server,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -73,6 +74,8 @@ class Broken:
     """A bridge whose every part is broken, with a secret in what it says."""
 
     settings = Settings()
+    lets_models_respond = False
+    tickets = SimpleNamespace(lifetime_s=60.0)
 
     def watch(self, on_change: Callable[[object], None]) -> Callable[[], None]:
         del on_change

@@ -1,4 +1,4 @@
-"""The MCP door in a process of its own: `python mcp_child.py stdio|http [SETTINGS AS JSON]`.
+"""The MCP door in a process of its own: `python mcp_child.py stdio|http [SETTINGS [OPTIONS]]`, both as JSON.
 
 It writes what does not belong to stdout, to see that it does not get there.
 """
@@ -9,12 +9,13 @@ import asyncio
 import json
 import os
 import sys
+from typing import Any
 
 from agent_bridge.api.mcp import environment
 from agent_bridge.config import Settings
 
 
-async def main(entry: str, settings: Settings) -> None:
+async def main(entry: str, settings: Settings, options: dict[str, Any]) -> None:
     environment.prepare()
     from agent_bridge.api.mcp.http import serve_http
     from agent_bridge.api.mcp.server import build
@@ -27,8 +28,9 @@ async def main(entry: str, settings: Settings) -> None:
         sys.stdout.write("not the protocol\n")
         sys.stdout.flush()
         os.write(1, b"not the protocol either\n")
-        async with obedient_bridge(settings) as bridge:
-            server = build(bridge, as_tools={"assistant": "Answers."}, version="1.2.3")
+        async with obedient_bridge(settings, **options) as bridge:
+            keys = await bridge.tickets.keys()
+            server = build(bridge, as_tools={"assistant": "Answers."}, version="1.2.3", request_state_keys=keys)
             if wire is not None:
                 await serve_stdio(server, wire, stopping)
             else:
@@ -46,4 +48,5 @@ def tell(line: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Settings(**json.loads((sys.argv[2:] or ["{}"])[0]))))
+    entry, settings, options = [*sys.argv[1:], "{}", "{}"][:3]
+    asyncio.run(main(entry, Settings(**json.loads(settings)), json.loads(options)))

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,15 +43,23 @@ class Entry:
 
     @asynccontextmanager
     async def open(
-        self, *, settings: Settings = QUICK, pace: Pace = USUAL_PACE, **options: Any
+        self,
+        *,
+        settings: Settings = QUICK,
+        pace: Pace = USUAL_PACE,
+        bridge: Mapping[str, Any] | None = None,
+        **options: Any,
     ) -> AsyncGenerator[Client[Any]]:
-        """A client that is connected to a door of its own."""
+        """A client that is connected to a door of its own; `bridge` has more for `obedient_bridge`."""
+        more = bridge or {}
         if self.transport == "stdio":
-            async with Client(child(settings), mode=self.era, **options) as client:
+            async with Client(child(settings, more), mode=self.era, **options) as client:
                 yield client
             return
-        async with obedient_bridge(settings) as bridge, self.to(door(bridge, pace=pace), **options) as client:
-            yield client
+        async with obedient_bridge(settings, **more) as opened:
+            server = door(opened, pace=pace, request_state_keys=await opened.tickets.keys())
+            async with self.to(server, **options) as client:
+                yield client
 
     @asynccontextmanager
     async def to(self, server: FastMCP[Any], **options: Any) -> AsyncGenerator[Client[Any]]:
@@ -72,19 +80,31 @@ MOSTLY = [*IN_PROCESS, STDIO[-1]]
 """Children take a second each to start."""
 
 
-def door(bridge: Bridge, *, authenticator: Authenticator | None = None, pace: Pace = USUAL_PACE) -> FastMCP[Any]:
-    return build(bridge, as_tools={"assistant": "Answers."}, version="1.2.3", authenticator=authenticator, pace=pace)
+def door(
+    bridge: Bridge,
+    *,
+    authenticator: Authenticator | None = None,
+    pace: Pace = USUAL_PACE,
+    request_state_keys: Sequence[str] = (),
+) -> FastMCP[Any]:
+    return build(
+        bridge,
+        as_tools={"assistant": "Answers."},
+        version="1.2.3",
+        authenticator=authenticator,
+        pace=pace,
+        request_state_keys=request_state_keys,
+    )
 
 
 def child_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(TESTS)}
 
 
-def child(settings: Settings) -> StdioTransport:
-    written = json.dumps(asdict(settings))
+def child(settings: Settings, bridge: Mapping[str, Any] | None = None) -> StdioTransport:
     return StdioTransport(
         sys.executable,
-        [str(CHILD), "stdio", written],
+        [str(CHILD), "stdio", json.dumps(asdict(settings)), json.dumps(bridge or {})],
         env=child_environment(),
         keep_alive=False,
         log_file=Path(os.devnull),

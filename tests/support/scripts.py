@@ -17,11 +17,12 @@ from typing import TypedDict, cast
 from agent_bridge.agent import Progress
 from agent_bridge.bridge import Bridge
 from agent_bridge.config import Settings
+from agent_bridge.config.schema import Approvals
 from agent_bridge.errors import ModelRateLimited
 from agent_bridge.events import Emit, Token
 from agent_bridge.messages import ModelRequest, Reply, ToolResult, text_of
-from agent_bridge.tools import JsonObject
-from support.bridges import scripted_bridge
+from agent_bridge.tools import JsonObject, Tool
+from support.bridges import SERVERS, scripted_bridge
 from support.scripted import LocalTools, Says, ScriptedModel
 
 PIXEL = base64.b64encode(b"a picture").decode()
@@ -131,10 +132,27 @@ async def written(ledger: Path, word: str) -> float:
     raise AssertionError(f"nobody wrote '{word}' into {ledger}")
 
 
+DESTRUCTIVE = ("wipe", "stall")
+LEDGER: JsonObject = {"type": "object", "properties": {"ledger": {"type": "string"}}, "required": ["ledger"]}
+
+
 @asynccontextmanager
-async def obedient_bridge(settings: Settings | None = None) -> AsyncGenerator[Bridge]:
-    tools = LocalTools(
-        {"look": look, "draw": draw, "crash": crash, "wait": wait, "note": note, "slow": slow, "nap": nap}
-    )
-    async with scripted_bridge(Obedient(), tools, settings=settings) as bridge:
+async def obedient_bridge(
+    settings: Settings | None = None,
+    *,
+    store: str = "sqlite://:memory:",
+    approvals: Mapping[str, object] | None = None,
+    adopt_orphans: bool = False,
+) -> AsyncGenerator[Bridge]:
+    """`wipe` and `stall` are destructive: they do what `note` and `wait` do."""
+    bodies = {"look": look, "draw": draw, "crash": crash, "wait": wait, "note": note, "slow": slow, "nap": nap}
+    destructive = [
+        Tool(name=name, upstream="local", remote_name=name, parameters=LEDGER, destructive=True) for name in DESTRUCTIVE
+    ]
+    tools = LocalTools({**bodies, "wipe": note, "stall": wait}, tools=destructive)
+    rules = Approvals.model_validate(approvals or {})
+    servers = {name: server.model_copy(update={"approvals": rules}) for name, server in SERVERS.items()}
+    async with scripted_bridge(
+        Obedient(), tools, store=store, settings=settings, servers=servers, adopt_orphans=adopt_orphans
+    ) as bridge:
         yield bridge

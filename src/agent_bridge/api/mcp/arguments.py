@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from agent_bridge.bridge.requests import ChatRequest
 from agent_bridge.config.schema import Upstream
 from agent_bridge.errors import InvalidInput
 from agent_bridge.tools import JsonObject
@@ -89,11 +90,24 @@ class Chat(Arguments):
     )
     limits: LimitsArgument | None = Field(None, description="Limits of this run. They only tighten the server's own.")
 
+    def request(self) -> ChatRequest:
+        return ChatRequest(
+            message=self.message,
+            session_id=self.session_id,
+            server=self.server,
+            model=self.model,
+            limits=self.limits.model_dump(exclude_none=True) if self.limits else {},
+            response_schema=self.response_schema,
+        )
+
 
 class Ask(Arguments):
     message: str = Field(description="What the agent should do, with all that it needs to know.")
     session_id: str = Field("", description=_SESSION + " Left out: a new session.")
     wait_s: _Wait | None = Field(None, description=_WAIT)
+
+    def request(self, server: str) -> ChatRequest:
+        return ChatRequest(message=self.message, session_id=self.session_id, server=server)
 
 
 class Status(Arguments):
@@ -101,6 +115,14 @@ class Status(Arguments):
     session_id: str = Field("", description="A session_id; tells of its newest run.")
     after: Annotated[int, Field(ge=0)] = Field(0, description="Only events with a greater seq; 0 for all.")
     wait_s: _Wait = Field(0, description="How many seconds to wait for something new. It returns at the first change.")
+
+
+class Respond(Arguments):
+    run_id: str = Field(description=_RUN)
+    approval_id: str = Field(description="The approval_id of an entry in the run's `pending`.")
+    decision: Literal["approve", "deny"] = Field(description="Whether the call is made.")
+    arguments: JsonObject | None = Field(None, description="Arguments to call the tool with instead of those shown.")
+    note: str = Field("", description="With deny: what the agent should know about why.")
 
 
 class Cancel(Arguments):

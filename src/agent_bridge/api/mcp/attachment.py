@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import anyio
 
+from agent_bridge.api.mcp.asking import Asker, Questions
 from agent_bridge.api.mcp.channel import Channel
 from agent_bridge.api.mcp.departures import Departures
 from agent_bridge.api.mcp.pump import Pace, Pump
@@ -43,13 +45,19 @@ class Look:
 
 
 class Attachments:
-    def __init__(self, bridge: Bridge, pace: Pace, departures: Departures) -> None:
+    def __init__(self, bridge: Bridge, pace: Pace, departures: Departures, questions: Questions) -> None:
         self._bridge = bridge
         self._pace = pace
         self._departures = departures
+        self._questions = questions
 
-    async def chat(self, who: Principal, request: ChatRequest, wait_s: float | None, channel: Channel) -> RunView:
-        """The run when it has ended, or as it is after `wait_s`. Cancelling this while it waits cancels the run."""
+    async def chat(
+        self, who: Principal, request: ChatRequest, wait_s: float | None, channel: Channel, asker: Asker
+    ) -> RunView:
+        """The run when it has ended, or when a person must decide who cannot be asked meanwhile, or after `wait_s`.
+
+        Cancelling this while it waits cancels the run.
+        """
         run: RunView | None = None
 
         async def say_if_the_start_takes_long() -> None:
@@ -62,7 +70,7 @@ class Attachments:
             run = await self._bridge.chat(who, request)
             if wait_s == 0 or run.status in ENDED:
                 return run
-            wait = partial(self._bridge.wait, who, run.run_id, wait_s)
+            wait = partial(self._answered, who, run.run_id, wait_s, asker)
             return await self._watched(who, run.run_id, channel, wait, greeting=f"Run {run.run_id} has started.")
 
         try:
@@ -72,7 +80,24 @@ class Attachments:
                 await self._departures.left(who, run.run_id)
             raise
 
-    async def look(self, who: Principal, run_id: str, after: int, wait_s: float, channel: Channel) -> Look:
+    async def rejoin(
+        self, who: Principal, run_id: str, after: int, wait_s: float | None, channel: Channel, asker: Asker
+    ) -> RunView:
+        """What `chat` would give, for a call that comes back with answers and has heard the events up to `after`."""
+        run = await self._bridge.run(who, run_id)
+        if wait_s == 0 or run.status in ENDED:
+            return run
+        wait = partial(self._answered, who, run_id, wait_s, asker)
+        greeting = f"Run {run_id} goes on."
+        try:
+            return await self._watched(who, run_id, channel, wait, after=after, greeting=greeting)
+        except anyio.get_cancelled_exc_class():
+            await self._departures.left(who, run_id)
+            raise
+
+    async def look(
+        self, who: Principal, run_id: str, after: int, wait_s: float, channel: Channel, asker: Asker
+    ) -> Look:
         """The run and its events after a number, at the first change or after `wait_s`. Cancelling this stops nothing.
 
         The events come with the answer, so the caller hears of them only as progress.
@@ -82,7 +107,7 @@ class Attachments:
         if wait_s == 0 or run.status in ENDED:
             return await self._change(who, run_id, after, 0)
         channel.hears_events = False
-        change = partial(self._change, who, run_id, after, wait_s)
+        change = partial(self._asked_and_changed, who, run, after, wait_s, asker)
         return await self._watched(who, run_id, channel, change, after=after, greeting=f"Watching run {run_id}.")
 
     async def tail(self, who: Principal, run_id: str, after: int, channel: Channel) -> RunView:
@@ -117,6 +142,23 @@ class Attachments:
     def _pump(self, who: Principal, run_id: str, channel: Channel, after: int) -> Pump:
         return Pump(partial(self._bridge.events, who, run_id), channel, self._pace, after=after)
 
+    async def _answered(self, who: Principal, run_id: str, wait_s: float | None, asker: Asker) -> RunView:
+        """Asks as often as there is something to ask."""
+        ends = math.inf if wait_s is None else anyio.current_time() + wait_s
+        while True:
+            run = await self._bridge.wait(who, run_id, None if wait_s is None else _left(ends))
+            if not await self._questions.settle(who, run, asker, ends):
+                return run
+
+    async def _asked_and_changed(self, who: Principal, run: RunView, after: int, wait_s: float, asker: Asker) -> Look:
+        """A question that stands comes first; one that turns out to be the change is put before it is told."""
+        ends = anyio.current_time() + wait_s
+        await self._questions.settle(who, run, asker, ends)
+        look = await self._change(who, run.run_id, after, _left(ends))
+        if await self._questions.settle(who, look.run, asker, ends):
+            return await self._change(who, run.run_id, after, _left(ends))
+        return look
+
     async def _change(self, who: Principal, run_id: str, after: int, wait_s: float) -> Look:
         """Text alone is a change that waits a little for more."""
         ends = anyio.current_time() + wait_s
@@ -129,6 +171,10 @@ class Attachments:
                 break
             events = [*events, *more]
         return Look(await self._bridge.run(who, run_id), events)
+
+
+def _left(ends: float) -> float:
+    return max(0.0, ends - anyio.current_time())
 
 
 async def _beside(companion: Callable[[], Coroutine[None, None, None]], work: Callable[[], Awaitable[T]]) -> T:

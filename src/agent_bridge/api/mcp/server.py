@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from fastmcp import FastMCP
 
 from agent_bridge.api.mcp import compat
+from agent_bridge.api.mcp.asking import Questions
 from agent_bridge.api.mcp.attachment import Attachments
 from agent_bridge.api.mcp.bearer import BearerVerifier, caller
 from agent_bridge.api.mcp.departures import Departures
 from agent_bridge.api.mcp.events_extension import Events
 from agent_bridge.api.mcp.prompts import Prompts
 from agent_bridge.api.mcp.pump import USUAL_PACE, Pace
+from agent_bridge.api.mcp.request_state import security
 from agent_bridge.api.mcp.resources import Resources
 from agent_bridge.api.mcp.subscriptions import Subscriptions
 from agent_bridge.api.mcp.tasks import Tasks
@@ -44,16 +46,19 @@ def build(
     authenticator: Authenticator | None = None,
     pace: Pace = USUAL_PACE,
     is_stopping: Callable[[], bool] = lambda: False,
+    request_state_keys: Sequence[str] = (),
 ) -> FastMCP[Any]:
     """A server for one entry, stdio or HTTP.
 
     `as_tools` are the names of the servers with a tool of their own, and what each is for. With an `authenticator`
     every caller needs a token; without one, every caller is `LOCAL`. A call that is cut off because the process
-    `is_stopping` leaves its run alone.
+    `is_stopping` leaves its run alone. With `request_state_keys`, `bridge.tickets.keys()`, other processes of the
+    bridge take answers to what this one asked.
     """
     tasks = Tasks()
     who = caller(authenticator)
-    attachments = Attachments(bridge, pace, Departures(bridge, tasks, is_stopping))
+    questions = Questions(bridge)
+    attachments = Attachments(bridge, pace, Departures(bridge, tasks, is_stopping), questions)
     subscriptions = Subscriptions(who, tasks)
 
     @asynccontextmanager
@@ -76,7 +81,8 @@ def build(
         version=version,
         auth=BearerVerifier(authenticator) if authenticator else None,
         lifespan=lifespan,
-        tools=Tools(bridge, who, attachments).all(as_tools),
+        tools=Tools(bridge, who, attachments, questions).all(as_tools),
+        request_state_security=security(bridge, request_state_keys),
         mask_error_details=True,
         dereference_schemas=False,
     )

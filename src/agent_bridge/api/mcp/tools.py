@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from fastmcp.tools.base import Tool, ToolResult
 from mcp_types import ToolAnnotations
 
-from agent_bridge.api.mcp import arguments, channel, hosts, results
+from agent_bridge.api.mcp import arguments, asking, channel, hosts, results
+from agent_bridge.api.mcp.asking import Questions
 from agent_bridge.api.mcp.attachment import Attachments
 from agent_bridge.api.mcp.tool import tool
 from agent_bridge.bridge.requests import ChatRequest, ConnectRequest
+from agent_bridge.calls import Answer
 from agent_bridge.errors import InvalidInput
 from agent_bridge.records import ENDED, Principal
 from agent_bridge.tools import JsonObject
@@ -27,6 +30,10 @@ _STARTING = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempo
 _CANCELLING = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 _FORGETTING = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
 
+_DECIDING = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
+"""What it approves may destroy something."""
+_BY_MODEL = "the calling model"
+
 _LONG_RUNS = (
     "It may return status 'running' before the answer is there; then do what its `next` says. "
     "A limit gives status 'stopped' with the answer so far."
@@ -39,14 +46,19 @@ _PURPOSE_BYTES = 1500
 class Tools:
     """Who is calling is asked anew for every call."""
 
-    def __init__(self, bridge: Bridge, who: Callable[[], Principal], attachments: Attachments) -> None:
+    def __init__(
+        self, bridge: Bridge, who: Callable[[], Principal], attachments: Attachments, questions: Questions
+    ) -> None:
         self._bridge = bridge
         self._who = who
         self._attachments = attachments
+        self._questions = questions
 
     def all(self, as_tools: Mapping[str, str]) -> list[Tool]:
         """`as_tools` are the servers with a tool of their own, and what each is for."""
-        return [*self._finding(), *self._talking(), *(self._asking(name, what) for name, what in as_tools.items())]
+        deciding = self._deciding() if self._bridge.lets_models_respond else []
+        own = [self._asking(name, what) for name, what in as_tools.items()]
+        return [*self._finding(), *self._talking(), *deciding, *own]
 
     def _finding(self) -> list[Tool]:
         return [
@@ -125,6 +137,20 @@ class Tools:
             ),
         ]
 
+    def _deciding(self) -> list[Tool]:
+        return [
+            tool(
+                "respond",
+                title="Respond",
+                description="Approves or denies a tool call that a run of yours waits for, where the server leaves it "
+                "to you. Judge the call as the user would; its `pending` entry shows the tool and the arguments.",
+                takes=arguments.Respond,
+                gives=(RunView,),
+                act=self._respond,
+                hints=_DECIDING,
+            )
+        ]
+
     def _asking(self, server: str, description: str) -> Tool:
         purpose = description.encode()[:_PURPOSE_BYTES].decode(errors="ignore") or f"Asks the server {server}."
         return tool(
@@ -158,28 +184,24 @@ class Tools:
         return results.of_connection(await self._bridge.connect(self._who(), request))
 
     async def _chat(self, given: arguments.Chat) -> ToolResult:
-        request = ChatRequest(
-            message=given.message,
-            session_id=given.session_id,
-            server=given.server,
-            model=given.model,
-            limits=given.limits.model_dump(exclude_none=True) if given.limits else {},
-            response_schema=given.response_schema,
-        )
-        return await self._answer(request, given.wait_s)
+        return await self._answer(given.request(), given.wait_s)
 
     async def _ask(self, server: str, given: arguments.Ask) -> ToolResult:
-        request = ChatRequest(message=given.message, session_id=given.session_id, server=server)
-        return await self._answer(request, given.wait_s)
+        return await self._answer(given.request(server), given.wait_s)
 
     async def _answer(self, request: ChatRequest, wait_s: float | None) -> ToolResult:
-        who, caller = self._who(), channel.current()
+        who, caller, asker = self._who(), channel.current(), asking.current()
         if wait_s is None:
             wait_s = hosts.safe_wait(
                 channel.client_name(), self._bridge.settings.host_wait_s, hears_progress=caller.hears_progress
             )
-        run = await self._attachments.chat(who, request, wait_s, caller)
-        return results.of_answer(run, await self._images(who, run))
+        before = await self._questions.take(who, asker)
+        if before is None:
+            request = replace(request, can_ask=asker.can_ask, model_can_respond=True)
+            run = await self._attachments.chat(who, request, wait_s, caller, asker)
+        else:
+            run = await self._attachments.rejoin(who, before.run_id, before.last_seq, wait_s, caller, asker)
+        return self._questions.result(run, before, asker) or results.of_answer(run, await self._images(who, run))
 
     async def _status(self, given: arguments.Status) -> ToolResult:
         who = self._who()
@@ -191,8 +213,17 @@ class Tools:
             if latest is None:
                 return results.of_idle_session(await self._bridge.session(who, given.session_id))
             run_id = latest.run_id
-        look = await self._attachments.look(who, run_id, given.after, given.wait_s, channel.current())
-        return results.of_status(look.run, look.events, await self._images(who, look.run))
+        asker = asking.current()
+        before = await self._questions.take(who, asker)
+        look = await self._attachments.look(who, run_id, given.after, given.wait_s, channel.current(), asker)
+        asked = self._questions.result(look.run, before, asker) if given.wait_s else None
+        return asked or results.of_status(look.run, look.events, await self._images(who, look.run))
+
+    async def _respond(self, given: arguments.Respond) -> ToolResult:
+        who = self._who()
+        answer = Answer(decision=given.decision, by=_BY_MODEL, arguments=given.arguments, note=given.note)
+        run = await self._bridge.respond(who, given.run_id, given.approval_id, answer, by_model=True)
+        return results.of_answer(run, [])
 
     async def _cancel(self, given: arguments.Cancel) -> ToolResult:
         return results.of_cancelled(await self._bridge.cancel(self._who(), given.run_id))
