@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -45,7 +46,8 @@ class Request:
 class FakeProviders:
     """Every model request takes the next answer that was scripted; `url` is the root of all wires."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.requests: list[Request] = []
         self.connections = 0
         """How many were made, since the beginning."""
@@ -90,8 +92,9 @@ class FakeProviders:
             connections.add(task)
             task.add_done_callback(connections.discard)
 
-        server = await asyncio.start_server(connected, "127.0.0.1", 0)
-        self._started.set_result("http://127.0.0.1:{1}".format(*server.sockets[0].getsockname()))
+        server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=self._tls)
+        place = "https://localhost:{1}" if self._tls else "http://127.0.0.1:{1}"
+        self._started.set_result(place.format(*server.sockets[0].getsockname()))
         await self._stop.wait()
         server.close()
         for task in connections:

@@ -10,13 +10,14 @@ class DataLines:
     """Puts lines together from the pieces in which they arrive."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._begun: list[bytes] = []
+        """The pieces of a line that has not ended yet."""
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """What the `data:` lines hold that are complete with this piece; comments and other fields are left out."""
-        *lines, self._rest = (self._rest + piece if self._rest else piece).split(b"\n")
+        """What those `data:` lines hold that are complete now. An empty piece is the end, and ends the last line."""
+        if piece and b"\n" not in piece:
+            self._begun.append(piece)
+            return []
+        *lines, rest = b"".join((*self._begun, piece or b"\n")).split(b"\n")
+        self._begun = [rest] if rest else []
         return [line[5:].strip() for line in lines if line.startswith(b"data:")]
-
-    def end(self) -> list[bytes]:
-        """The last line, where nothing ended it."""
-        return self.feed(b"\n")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 CHUNKS_AT_ONCE = 20
 """Chunks that have already arrived are read without a pause, so the reader makes one for the other tasks."""
-MOST_REPLY_BYTES = 64 * 2**20
+MOST_REPLY_BYTES = 128 * 2**20
 """More than any model writes; a stream beyond it is broken off."""
 FAREWELL_S = 0.25
 """How long the end of a response may follow the end of its stream. A connection can only be used again after it."""
@@ -79,22 +79,24 @@ class OpenAIModel:
 
     async def _heard(self, pieces: Pieces, reading: Reading, emit: Emit, alive: Alive) -> Reply | Failure:
         lines, heard, size, count = DataLines(), False, 0, 0
-        while not reading.ended and (piece := await _next(pieces)):
-            alive()
-            size += len(piece)
-            if size > MOST_REPLY_BYTES:
-                return Failure(kind="oversized", heard=heard)
-            for payload in lines.feed(piece):
-                try:
-                    events = reading.take(payload)
-                except Broken as error:
-                    return replace(broken(error.said, self._target.scrubber), heard=heard)
-                for event in events:
-                    heard = True
-                    emit(event)
-                count += 1
-                if count % CHUNKS_AT_ONCE == 0:
-                    await asyncio.sleep(0)
+        try:
+            while not reading.ended:
+                piece = await _next(pieces)
+                alive()
+                size += len(piece)
+                for payload in lines.feed(piece):
+                    for event in reading.take(payload):
+                        heard = True
+                        emit(event)
+                    count += 1
+                    if count % CHUNKS_AT_ONCE == 0:
+                        await asyncio.sleep(0)
+                if size > MOST_REPLY_BYTES:
+                    return Failure(kind="oversized", heard=heard)
+                if not piece:
+                    break
+        except Broken as error:
+            return replace(broken(error.said, self._target.scrubber), heard=heard)
         if not reading.is_complete:
             return Failure(kind="incomplete", heard=heard)
         await _rest(pieces)

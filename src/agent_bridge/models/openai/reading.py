@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from agent_bridge.events import Event, Thinking, Token
 from agent_bridge.messages import Reply, Usage
@@ -72,10 +72,15 @@ class Reading:
             self._builder.add_text(content)
             events.append(Token(content=content))
         for call in delta.get("tool_calls") or ():
-            function: Any = call.get("function") or {}
-            self._builder.add_call(
-                index=call.get("index"),
-                call_id=signed_id(call.get("id") or "", call.get("extra_content")),
-                name=function.get("name"),
-                arguments=function.get("arguments"),
-            )
+            self._take_call(call, call.get("function") or {})
+
+    def _take_call(self, call: Any, function: Any) -> None:
+        index, name, arguments = call.get("index"), function.get("name"), function.get("arguments")
+        if not isinstance(name, str | None) or not isinstance(arguments, str | dict | None):
+            raise TypeError(name)
+        self._builder.add_call(
+            index=None if index is None else int(index),
+            call_id=signed_id(str(call.get("id") or ""), call.get("extra_content")),
+            name=name,
+            arguments=cast(str | JsonObject | None, arguments),
+        )
