@@ -80,8 +80,8 @@ class Proxy:
         finally:
             for task in (forth, back):
                 task.cancel()
-            await asyncio.wait([forth, back])
             server_writer.close()
+            await asyncio.wait([forth, back])
 
     async def _forth(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: Line) -> None:
         with contextlib.suppress(OSError, EOFError):

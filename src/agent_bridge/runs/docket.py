@@ -12,10 +12,11 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from docket import Docket, Worker
 from redis.exceptions import RedisError, ResponseError
@@ -44,7 +45,7 @@ QUEUED_S = 600.0
 """How long a run may wait until a worker has room, before it is sent again."""
 KEPT = timedelta(days=1)
 """How long Docket's keys outlive their last use."""
-TEND_EVERY_S = 60.0
+TEND_EVERY_S = 10.0
 LOOK_EVERY = timedelta(seconds=0.1)
 """How often a worker sees to what it has taken. It hears of a new run at once."""
 RECONNECT = timedelta(seconds=0.5)
@@ -80,6 +81,7 @@ class DocketExecutor:
             schedule_automatic_tasks=False,
         )
         self._working: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Task[None]] = set()
         self._senders = asyncio.Semaphore(SENT_AT_ONCE)
         self._stack = AsyncExitStack()
 
@@ -99,24 +101,35 @@ class DocketExecutor:
     ) -> None:
         await self._stop_taking()
         await drain(self._working, within_s=self._settings.drain_s)
+        await drain(self._sending, within_s=0)
         with suppress(TimeoutError, RedisError):
             async with asyncio.timeout(CLOSE_S):
                 await self._stack.aclose()
 
     async def execute(self, run: Run, session: Session) -> None:
-        """Sends the run to the workers. Where Redis does not take it, it is worked on here, and can wait for Redis."""
-        try:
-            await self._send(run)
-        except (RedisError, OSError, TimeoutError) as error:
-            log.warning("run %s could not be sent to the workers (%s)", run.run_id, type(error).__name__)
-            await self._legs.execute(run, session)
+        """Sends the run to the workers. Where Redis does not take it in time, it is worked on here."""
+        if not await self._is_sent(run):
+            self._add(self._work_here(run, session), run)
             return
         with suppress(LeaseLost, StoreUnavailable):  # a worker has it already; or it is sent again sooner
             await self._store.renew(run, lease_s=QUEUED_S)
 
+    async def _is_sent(self, run: Run) -> bool:
+        """Whether it was, as far as can be known in time. To break off would cost the connection."""
+        sending = asyncio.create_task(self._send(run))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sent)
+        await asyncio.wait([sending], timeout=SEND_S)
+        return sending.done() and not sending.cancelled() and sending.exception() is None
+
+    def _sent(self, sending: asyncio.Task[None]) -> None:
+        self._sending.discard(sending)
+        if not sending.cancelled() and (error := sending.exception()):
+            log.warning("a run could not be sent to the workers (%s)", type(error).__name__)
+
     async def _send(self, run: Run) -> None:
         key = f"{run.run_id}:{run.fence}"
-        async with asyncio.timeout(SEND_S), self._senders:
+        async with self._senders:
             await self._keep(self._docket.runs_key(key), self._docket.key(f"progress:{key}"))
             await self._docket.add(TASK, key=key)(run.principal, run.run_id, run.fence)
 
@@ -129,9 +142,11 @@ class DocketExecutor:
         session = await patience(lambda: self._store.session(principal, run.session_id))
         lease_s = self._settings.turn_lease_s
         taken = await patience(lambda: self._store.adopt(run, lease_s=lease_s, force=True)) if session else None
-        if session is None or taken is None:
-            return
-        task = asyncio.create_task(self._work(taken, session), name=run_id)
+        if session and taken:
+            self._add(self._work(taken, session), taken)
+
+    def _add(self, work: Coroutine[Any, Any, None], run: Run) -> None:
+        task = asyncio.create_task(work, name=run.run_id)
         self._working.add(task)
         task.add_done_callback(self._left)
         self._make_room()
@@ -144,6 +159,12 @@ class DocketExecutor:
         """Lets Docket bring as many runs as there is room for; the others stay for other workers."""
         self._worker.concurrency = min(BROUGHT_AT_ONCE, self._settings.runs_per_worker - len(self._working))
 
+    async def _work_here(self, run: Run, session: Session) -> None:
+        """What may have been sent all the same is void then."""
+        patience, lease_s = Patience(f"run {run.run_id}"), self._settings.turn_lease_s
+        if taken := await patience(lambda: self._store.adopt(run, lease_s=lease_s, force=True)):
+            await self._work(taken, session)
+
     async def _work(self, run: Run, session: Session) -> None:
         try:
             await self._legs.work(run, session)
@@ -155,8 +176,7 @@ class DocketExecutor:
 
     async def _hand_back(self, run: Run) -> None:
         """Without it, the others would find the run a little later, as one whose lease has ended."""
-        with suppress(RedisError, OSError, TimeoutError):
-            await self._send(run)
+        if await self._is_sent(run):
             log.info("run %s was handed to other workers", run.run_id)
 
     async def _take_for_ever(self) -> None:
