@@ -249,36 +249,34 @@ def test_images_follow_the_results_that_they_belong_to() -> None:
     assert cast(list[JsonObject], moved["content"])[1:] == [image, image]
 
 
-FLATTENED: list[tuple[JsonObject, JsonObject]] = (
-    [
-        ({"type": "object", "properties": {"x": {}}}, {"type": "object", "properties": {"x": {}}}),
-        (
-            {
-                "type": "object",
-                "properties": {"x": {"type": "string"}},
-                "required": ["x"],
-                "anyOf": [
-                    {"properties": {"x": {"type": "null"}, "y": {}}, "required": ["y", "z"]},
-                    {"properties": {"z": {}}, "required": ["z"]},
-                ],
-            },
-            {
-                "type": "object",
-                "properties": {"x": {"type": "string"}, "y": {}, "z": {}},
-                "required": ["x", "z"],
-            },
-        ),
-        (
-            {"type": "object", "allOf": [{"properties": {"x": {}}, "required": ["x"]}, {"required": ["y"]}]},
-            {"type": "object", "properties": {"x": {}}, "required": ["x", "y"]},
-        ),
-        (
-            {"type": "object", "oneOf": [{"anyOf": [{"properties": {"x": {}}}]}], "not": {}, "enum": [1], "const": 1},
-            {"type": "object", "properties": {"x": {}}},
-        ),
-        ({"type": "object", "anyOf": []}, {"type": "object", "properties": {}}),
-    ],
-)
+FLATTENED: list[tuple[JsonObject, JsonObject]] = [
+    ({"type": "object", "properties": {"x": {}}}, {"type": "object", "properties": {"x": {}}}),
+    (
+        {
+            "type": "object",
+            "properties": {"x": {"type": "string"}},
+            "required": ["x"],
+            "anyOf": [
+                {"properties": {"x": {"type": "null"}, "y": {}}, "required": ["y", "z"]},
+                {"properties": {"z": {}}, "required": ["z"]},
+            ],
+        },
+        {
+            "type": "object",
+            "properties": {"x": {"type": "string"}, "y": {}, "z": {}},
+            "required": ["x", "z"],
+        },
+    ),
+    (
+        {"type": "object", "allOf": [{"properties": {"x": {}}, "required": ["x"]}, {"required": ["y"]}]},
+        {"type": "object", "properties": {"x": {}}, "required": ["x", "y"]},
+    ),
+    (
+        {"type": "object", "oneOf": [{"anyOf": [{"properties": {"x": {}}}]}], "not": {}, "enum": [1], "const": 1},
+        {"type": "object", "properties": {"x": {}}},
+    ),
+    ({"type": "object", "anyOf": []}, {"type": "object", "properties": {}}),
+]
 
 
 @pytest.mark.parametrize(("schema", "wanted"), FLATTENED)
