@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from agent_bridge.store.redis.store import open_redis
+from agent_bridge.store.redis.opening import open_redis
 
 __all__ = ["open_redis"]

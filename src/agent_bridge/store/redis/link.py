@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
@@ -19,11 +20,16 @@ Refusal = exceptions.ResponseError
 
 SENTINEL_PATIENCE_S = 0.5
 """After this the next Sentinel is asked."""
+_KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+"""So that nothing on the way forgets a connection that is quiet, and a dead one is noticed within a minute."""
 _SETTINGS: Mapping[str, object] = {
     "protocol": 2,
     "decode_responses": True,
     "encoding_errors": "surrogatepass",
     "socket_keepalive": True,
+    "socket_keepalive_options": {
+        getattr(socket, name): seconds for name, seconds in _KEEPALIVE.items() if hasattr(socket, name)
+    },
     # Whoever uses a link says how long it may take.
     "socket_timeout": None,
     "socket_connect_timeout": None,

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import re
 import time
 import uuid
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import cast
 
 from agent_bridge.config import Settings
-from agent_bridge.errors import SessionNotFound, StoreUnavailable
+from agent_bridge.errors import SessionNotFound
 from agent_bridge.events import Recorded
 from agent_bridge.messages import Turn, newest_turns
 from agent_bridge.records import Run, Session
@@ -24,36 +19,13 @@ from agent_bridge.store.checkpoint import Checkpoints, Chunk, events_of
 from agent_bridge.store.codec import result_from_json
 from agent_bridge.store.lifetime import Lifetime
 from agent_bridge.store.protocol import LeaseLost, Store, TurnTaken
-from agent_bridge.store.redis import index, keys, runs, sessions
-from agent_bridge.store.redis.address import parse_address
-from agent_bridge.store.redis.index import Unended
-from agent_bridge.store.redis.link import Reply, dial
+from agent_bridge.store.redis import keys, runs, sessions
+from agent_bridge.store.redis.index import Index, note_session, point_to
+from agent_bridge.store.redis.link import Reply
 from agent_bridge.store.redis.listener import Listener
 from agent_bridge.store.redis.scripts import Command
 from agent_bridge.store.redis.wire import Wire
 from agent_bridge.tools import JsonObject
-
-log = logging.getLogger(__name__)
-
-REMEMBERED_HOMES = 10_000
-"""Of how many runs it is remembered to which session they belong."""
-ENDED_AT_ONCE = 1_000
-"""How many ended runs are taken out of the index together; what is more is found later."""
-
-
-@asynccontextmanager
-async def open_redis(url: str, settings: Settings, *, now: Callable[[], float]) -> AsyncGenerator[Store]:
-    """Raises `ConfigInvalid` and `StoreUnavailable`."""
-    address = parse_address(url)
-    connect = partial(dial, address)
-    wire, listener = Wire(connect, address.place), Listener(connect, address.place)
-    try:
-        await wire.ask(("PING",))
-        await _warn_of_eviction(wire, address.place)
-        yield RedisStore(wire, listener, settings, now)
-    finally:
-        await listener.close()
-        await wire.close()
 
 
 class RedisStore(Store):
@@ -65,15 +37,12 @@ class RedisStore(Store):
         self._settings = settings
         self._now = now
         self._checkpoints = Checkpoints()
-        self._homes: dict[str, str] = {}
-        self._ended: deque[str] = deque(maxlen=ENDED_AT_ONCE)
+        self._index = Index(wire)
         self._newest_stamp = 0
 
     async def add_session(self, session: Session) -> None:
         life = self._life()
-        await self._wire.ask(
-            index.note_session(session.principal, session.session_id, life), sessions.add(session, life)
-        )
+        await self._wire.ask(note_session(session.principal, session.session_id, life), sessions.add(session, life))
 
     async def session(self, principal: str, session_id: str) -> Session | None:
         life = self._life()
@@ -82,22 +51,17 @@ class RedisStore(Store):
             return None
         session, is_extended = found
         if is_extended:
-            await self._ask(index.note_session(principal, session_id, life))
+            await self._ask(note_session(principal, session_id, life))
         return session
 
     async def sessions(self, principal: str) -> list[Session]:
         life = self._life()
-        key = keys.sessions_of(principal)
-        entries = runs.fields(await self._ask(("ZRANGE", key, 0, -1, "WITHSCORES")))
+        entries = await self._index.sessions_of(principal)
         replies = await self._wire.ask(*[sessions.find(principal, name, life, extend=False) for name in entries])
-        listed = [found[0] for found in map(sessions.found, replies) if found]
-        gone = [
-            name
-            for (name, noted_at), reply in zip(entries.items(), replies, strict=True)
-            if reply is None and float(noted_at) < life.now - index.UNBORN_S
-        ]
-        if gone:
-            await self._ask(("ZREM", key, *gone))
+        found = {name: sessions.found(reply) for name, reply in zip(entries, replies, strict=True)}
+        missing = {name: entries[name] for name, session in found.items() if session is None}
+        await self._index.forget_sessions(principal, missing, life.now)
+        listed = [session for session, _ in filter(None, found.values())]
         return sorted(listed, key=lambda session: session.created_at, reverse=True)
 
     async def save_session(self, session: Session) -> bool:
@@ -116,12 +80,7 @@ class RedisStore(Store):
     async def begin(self, run: Run, *, lease_s: float) -> Run | TurnTaken:
         life = self._life(lease_s=lease_s)
         begun = replace(run, fence=1)
-        ended = [self._ended.popleft() for _ in range(len(self._ended))]
-        *_, outcome = await self._wire.ask(
-            index.point_to(run.session_id, run.run_id, life),
-            index.note_run(Unended(run.session_id, run.run_id), life, ended=ended),
-            runs.begin(begun, life),
-        )
+        *_, outcome = await self._wire.ask(*self._index.entries_of(run, life), runs.begin(begun, life))
         match outcome:
             case ["begun"]:
                 return begun
@@ -135,9 +94,8 @@ class RedisStore(Store):
     async def renew(self, run: Run, *, lease_s: float) -> None:
         life = self._life(lease_s=lease_s)
         *_, is_kept = await self._wire.ask(
-            index.point_to(run.session_id, run.run_id, life),
-            index.note_session(run.principal, run.session_id, life),
-            index.note_run(Unended(run.session_id, run.run_id), life),
+            note_session(run.principal, run.session_id, life),
+            *self._index.entries_of(run, life),
             runs.renew(run, life),
         )
         _require(is_kept, run)
@@ -154,7 +112,7 @@ class RedisStore(Store):
         most = self._settings.history_max_messages
         _require(await self._ask(runs.finish(point, turn, self._life(), self._stamp(), max_messages=most)), run)
         if run.ended:
-            self._ended.append(Unended(run.session_id, run.run_id).name)
+            self._index.has_ended(run)
 
     async def append(self, run: Run, events: Sequence[Recorded]) -> None:
         chunk = Chunk.of(events)
@@ -162,7 +120,7 @@ class RedisStore(Store):
             _require(await self._ask(runs.append(run, chunk)), run)
 
     async def run(self, principal: str, run_id: str) -> Run | None:
-        session_id = await self._home(run_id)
+        session_id = await self._index.home(run_id)
         return await self._used(principal, session_id, run_id) if session_id else None
 
     async def latest_run(self, principal: str, session_id: str) -> Run | None:
@@ -180,34 +138,24 @@ class RedisStore(Store):
         return [runs.run_of(runs.fields(reply)) for reply in found]
 
     async def orphans(self) -> list[Run]:
-        now = self._now()
-        entries = {
-            Unended.named(name): float(due) for name, due in runs.fields(await self._ask(index.due(now))).items()
-        }
-        states = await self._wire.ask(*map(index.state, entries)) if entries else []
-        fates: dict[Unended, index.Fate] = {
-            entry: index.fate(state, due, now) for (entry, due), state in zip(entries.items(), states, strict=True)
-        }
-        if tidying := index.tidying(fates, now):
-            await self._wire.ask(*tidying)
-        silent = [runs.whole(entry.session_id, entry.run_id) for entry, fate in fates.items() if fate == "orphan"]
-        found = [runs.fields(reply) for reply in await self._wire.ask(*silent)] if silent else []
-        oldest_first = sorted(filter(None, found), key=lambda values: (float(values["created_at"]), values["number"]))
-        return [runs.run_of(values) for values in oldest_first]
+        silent = await self._index.silent(self._now())
+        replies = await self._wire.ask(*[runs.whole(run.session_id, run.run_id) for run in silent]) if silent else []
+        found = [values for values in map(runs.fields, replies) if values]
+        found.sort(key=lambda values: (float(values["created_at"]), values["number"]))
+        return [runs.run_of(values) for values in found]
 
     async def adopt(self, run: Run, *, lease_s: float, force: bool = False) -> Run | None:
         if run.ended:
             return None
         life = self._life(lease_s=lease_s)
         *_, taken = await self._wire.ask(
-            index.point_to(run.session_id, run.run_id, life),
-            index.note_run(Unended(run.session_id, run.run_id), life),
+            *self._index.entries_of(run, life),
             runs.adopt(run, life, force=force, token=uuid.uuid4().hex),
         )
         return runs.run_of(runs.fields(taken)) if taken else None
 
     async def ask_to_cancel(self, run_id: str) -> None:
-        if session_id := await self._home(run_id):
+        if session_id := await self._index.home(run_id):
             await self._ask(runs.ask_to_cancel(session_id, run_id))
 
     async def asked_to_cancel(self, run_id: str, *, wait_s: float) -> bool:
@@ -227,14 +175,14 @@ class RedisStore(Store):
                 await topic.passed(after)
 
     async def events(self, run_id: str, after: int, limit: int = 1000) -> list[Recorded]:
-        session_id = await self._home(run_id)
+        session_id = await self._index.home(run_id)
         if session_id is None:
             return []
         chunks = await self._ask(runs.events(session_id, run_id, after, self._now(), limit=limit))
         return events_of(cast("list[str]", chunks), after=after, limit=limit)
 
     async def result(self, run_id: str, call_id: str) -> JsonObject | None:
-        session_id = await self._home(run_id)
+        session_id = await self._index.home(run_id)
         text = await self._ask(runs.result(session_id, run_id, call_id, self._now())) if session_id else None
         return result_from_json(str(text)) if text is not None else None
 
@@ -260,27 +208,15 @@ class RedisStore(Store):
             return None
         values, is_extended = cast("tuple[Reply, int]", found)
         if is_extended:
-            await self._ask(index.point_to(session_id, run_id, life))
+            await self._ask(point_to(session_id, run_id, life))
         return runs.run_of(runs.fields(values))
 
-    async def _home(self, run_id: str) -> str | None:
-        """The session that the run belongs to, which never changes."""
-        known = self._homes.get(run_id)
-        if known is None:
-            found = await self._ask(("GET", keys.home(run_id)))
-            if found is None:
-                return None
-            known = self._homes[run_id] = str(found)
-            if len(self._homes) > REMEMBERED_HOMES:
-                del self._homes[next(iter(self._homes))]
-        return known
-
     async def _is_cancelled(self, run_id: str) -> int:
-        session_id = await self._home(run_id)
+        session_id = await self._index.home(run_id)
         return _number(await self._ask(runs.asked_to_cancel(session_id, run_id))) if session_id else 0
 
     async def _newest_seq(self, run_id: str) -> int:
-        session_id = await self._home(run_id)
+        session_id = await self._index.home(run_id)
         return _number(await self._ask(runs.newest_seq(session_id, run_id))) if session_id else 0
 
     def _life(self, *, lease_s: float = 0) -> Lifetime:
@@ -299,16 +235,3 @@ def _require(is_kept: Reply, run: Run) -> None:
 
 def _number(reply: Reply) -> int:
     return int(str(reply)) if reply is not None else 0
-
-
-async def _warn_of_eviction(wire: Wire, place: str) -> None:
-    """A server that throws away what was written to it is not a store."""
-    with contextlib.suppress(StoreUnavailable):  # it need not be allowed to ask
-        [memory] = await wire.ask(("INFO", "memory"))
-        policy = re.search(r"^maxmemory_policy:(\S+)", str(memory), re.M)
-        if policy and policy[1] != "noeviction":
-            log.warning(
-                "Redis at '%s' forgets what it holds when its memory is full (maxmemory-policy %s). Set noeviction.",
-                place,
-                policy[1],
-            )
