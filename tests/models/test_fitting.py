@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from agent_bridge.errors import ContextTooLong, ModelRefused
 from agent_bridge.estimate import tokens_of, tokens_of_all
 from agent_bridge.events import Event, Retry, Token, Warned
 from agent_bridge.messages import Message, ModelFacts, ModelRequest, Usage
@@ -243,7 +244,7 @@ async def test_what_cannot_be_made_shorter_is_not_sent_again() -> None:
     backend = ScriptedBackend([failing("context_too_long"), "never"])
     model = FailoverModel([candidate_at("m", deployment(backend))], retries=AT_ONCE)
 
-    with pytest.raises(Exception, match="too long"):
+    with pytest.raises(ContextTooLong):
         await model.complete(ModelRequest(messages=asked()), lambda _: None)
 
     assert len(backend.asked) == 1
@@ -265,6 +266,16 @@ async def test_a_fallback_with_more_room_is_asked_before_anything_is_left_out() 
 
     assert (small.asked, list(large.asked[0].messages)) == ([], messages)
     assert events[0] == Retry(attempt=1, reason="context too long", wait_s=0, model="large", void_from_seq=0)
+
+
+async def test_a_model_that_was_passed_over_is_named_with_the_reason() -> None:
+    large = candidate_at("large", deployment(ScriptedBackend([failing("refused")])))
+    small = candidate_at("small", deployment(ScriptedBackend([])), facts=ModelFacts(max_input_tokens=1000))
+
+    with pytest.raises(ModelRefused, match=r"Tried: small \(context too long\), large \(refused\)\."):
+        await FailoverModel([small, large], retries=AT_ONCE).complete(
+            ModelRequest(messages=[*history(10), *asked()]), lambda _: None
+        )
 
 
 def test_prices_of_the_alias_come_before_those_of_the_provider() -> None:

@@ -12,6 +12,7 @@ import pytest
 from agent_bridge.config.providers import PROVIDERS
 from agent_bridge.config.schema import ModelAlias, Server
 from agent_bridge.errors import ModelCredentials, ModelNotFound
+from agent_bridge.messages import ModelFacts
 from agent_bridge.models import Models
 from agent_bridge.models.catalogue import Catalogue
 from agent_bridge.models.choices import PREFIXES
@@ -180,6 +181,35 @@ def test_a_row_says_what_the_catalogue_knows() -> None:
         available=True,
         reason=None,
     )
+
+
+def test_what_an_alias_says_of_its_model_comes_before_the_catalogue() -> None:
+    said = FAST.model_copy(
+        update={
+            "max_input_tokens": 1000,
+            "supports_vision": False,
+            "input_cost_per_token": 0.0,
+            "output_cost_per_token": 2.0,
+        }
+    )
+    models = models_of({"fast": said}, OPENAI)
+    row = models.rows()[0]
+
+    assert (row.max_input_tokens, row.supports_vision) == (1000, False)
+    assert (row.input_cost_per_token, row.output_cost_per_token) == (0.0, 2.0)
+
+
+def test_a_model_with_fallbacks_is_known_by_the_worst_of_them() -> None:
+    cheap = ModelAlias(model="openai/gpt-4o-mini", max_tokens=100, fallbacks=("dear",))
+    dear = ModelAlias(model="openai/gpt-4o", output_cost_per_token=1.0)
+    own = ModelAlias(model="openai/own", fallbacks=("dear",))
+    models = models_of({"cheap": cheap, "dear": dear, "own": own}, OPENAI)
+
+    assert models.open("cheap").facts == ModelFacts(
+        max_input_tokens=128000, max_output_tokens=16384, input_cost_per_token=2.5e-06, output_cost_per_token=1.0
+    )
+    assert models.open("cheap", max_tokens=50).facts.max_output_tokens == 50
+    assert models.open("own").facts == ModelFacts()
 
 
 def test_what_is_unknown_is_null() -> None:

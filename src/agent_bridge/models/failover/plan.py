@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from agent_bridge.errors import BridgeError, Internal
+from agent_bridge.errors import BridgeError
 from agent_bridge.messages import ModelRequest
 from agent_bridge.models.failover.candidates import Candidate, Deployment
 from agent_bridge.models.failures import Failure, Kind
@@ -46,9 +46,9 @@ class _Tried:
     def reason(self) -> str:
         if self.failures:
             return self.failures[-1].reason
-        problem = self.candidate.problem
         if self.skipped:
             return self.skipped
+        problem = self.candidate.problem
         return problem.code.removeprefix("model_").replace("_", " ") if problem else "paused"
 
     def error(self, tried: str) -> BridgeError:
@@ -84,9 +84,7 @@ class Plan:
 
     def error(self) -> BridgeError:
         """What the caller is told: the failure of the first model that was asked, and what else was tried."""
-        told = next((tried for tried in self._tried if tried.failures), self._tried[0] if self._tried else None)
-        if told is None:
-            return Internal("There is no model to ask. Name one in servers.yaml, or call list_models.")
+        told = next((tried for tried in self._tried if tried.failures), self._tried[0])
         several = len(self._tried) > 1 or len(told.failures) > 1
         return told.error(f"Tried: {', '.join(tried.words for tried in self._tried)}." if several else "")
 
@@ -94,8 +92,7 @@ class Plan:
         while self._left:
             tried = _Tried(self._left.popleft())
             self._tried.append(tried)
-            too_long = tried.candidate.deployments and not tried.candidate.fitting.takes_whole(self._request)
-            if too_long and any(one.deployments and one.fitting.takes_whole(self._request) for one in self._left):
+            if tried.candidate.deployments and self._is_better_left(tried.candidate):
                 tried.skipped = because = "context too long"
             elif deployment := tried.candidate.pick():
                 return self._move(tried, deployment, because=because)
@@ -105,7 +102,15 @@ class Plan:
 
     def _has_more_room(self, failure: Failure) -> bool:
         """Whether a model that is still to be asked may well take what was too long for this one."""
-        return failure.kind == "context_too_long" and any(one.fitting.takes_whole(self._request) for one in self._left)
+        return failure.kind == "context_too_long" and any(map(self._suits, self._left))
+
+    def _is_better_left(self, candidate: Candidate) -> bool:
+        """Whether only a model that is still to be asked has room for the whole conversation."""
+        return bool(self._left) and not self._suits(candidate) and any(map(self._suits, self._left))
+
+    def _suits(self, candidate: Candidate) -> bool:
+        """Whether it can be asked, and its window holds the whole conversation, as far as is known."""
+        return bool(candidate.deployments) and candidate.fitting.takes_whole(self._request)
 
     def _move(self, tried: _Tried, deployment: Deployment, *, because: str, wait_s: float = 0) -> Move:
         tried.asked.append(deployment)

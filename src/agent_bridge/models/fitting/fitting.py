@@ -79,6 +79,8 @@ class Fitting:
         return request
 
     def _trimmed(self, request: ModelRequest, emit: Emit) -> ModelRequest:
+        if self._cut == Cut() and self.takes_whole(request):
+            return request
         conversation = Conversation(request.messages, request.current)
         cut = self._cut_for(request, conversation)
         if cut == Cut():
