@@ -22,7 +22,11 @@ upstreams:
     args: ["--token", canary, "--api-key=canary", "-e", "SECRET=canary", "-H", "X: canary", "https://a:canary@b?c=canary"]
     env: {TOKEN: canary}
 models:
-  fast: {model: openai/gpt-4o-mini, api_key: canary, api_base: "https://canary@example.com/v1"}
+  fast:
+    model: openai/gpt-4o-mini
+    api_key: canary
+    api_base: "https://canary@example.com/v1"
+    deployments: [{api_key: canary, api_base: "https://canary@example.com/v2"}]
 store: redis://user:canary@cache:6379/0
 auth:
   jwt: {secret: canary}
