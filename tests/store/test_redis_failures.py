@@ -189,14 +189,13 @@ async def test_where_the_network_breaks_between_two_commands_no_orphan_is_lost(
 async def test_a_slow_redis_does_not_hold_up_the_loop(redis_server: RedisServer) -> None:
     async with proxy_to(redis_server.port) as proxy, open_store(proxy.url, KEPT) as store:
         proxy.delay_s = 0.5
-        loop = asyncio.get_running_loop()
         working = asyncio.create_task(at_work(store))
-        longest, before = 0.0, loop.time()
+        turns = 0
         while not working.done():
             await asyncio.sleep(0)
-            longest, before = max(longest, loop.time() - before), loop.time()
+            turns += 1
         assert (await working).run.fence == 1
-        assert longest < 0.4
+        assert turns > 1000
 
 
 async def test_redis_is_not_blamed_where_this_process_stood_still(redis_server: RedisServer) -> None:
