@@ -57,8 +57,9 @@ conformance: tools ## run the MCP conformance suite against the product
 inspector: tools ## list and call every tool with MCP Inspector
 	@$(BIN)/python -m pytest tests/inspector
 
-bench: $(DEVELOPMENT) ## measure start-up against an empty FastMCP server
+bench: $(DEVELOPMENT) ## measure start-up against an empty FastMCP server, and runs over Redis against the embedded store
 	@$(BIN)/python benchmarks/startup.py
+	@$(BIN)/python benchmarks/sharing.py
 
 tools: $(NODE_TOOLS) $(TIME_SERVER) ## install the published servers and tools that the tests use
 	@tools/find-redis $(TOOLS)/redis-server

@@ -41,8 +41,6 @@ BROUGHT_AT_ONCE = 64
 SENT_AT_ONCE = 16
 SEND_S = 1.5
 """How long it may take to send a run to the workers; then it is worked on in this process."""
-QUEUED_S = 600.0
-"""How long a run may wait until a worker has room, before it is sent again."""
 KEPT = timedelta(days=1)
 """How long Docket's keys outlive their last use."""
 TEND_EVERY_S = 10.0
@@ -82,6 +80,7 @@ class DocketExecutor:
         )
         self._working: set[asyncio.Task[None]] = set()
         self._sending: set[asyncio.Task[None]] = set()
+        self._waiting: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._senders = asyncio.Semaphore(SENT_AT_ONCE)
         self._stack = AsyncExitStack()
 
@@ -101,18 +100,28 @@ class DocketExecutor:
     ) -> None:
         await self._stop_taking()
         await drain(self._working, within_s=self._settings.drain_s)
-        await drain(self._sending, within_s=0)
+        await drain([*self._sending, *self._waiting.values()], within_s=0)
         with suppress(TimeoutError, RedisError):
             async with asyncio.timeout(CLOSE_S):
                 await self._stack.aclose()
 
     async def execute(self, run: Run, session: Session) -> None:
         """Sends the run to the workers. Where Redis does not take it in time, it is worked on here."""
-        if not await self._is_sent(run):
+        if await self._is_sent(run):
+            key = (run.run_id, run.fence)
+            self._waiting[key] = waiting = asyncio.create_task(self._keep_waiting(run))
+            waiting.add_done_callback(lambda _: self._waiting.pop(key, None))
+        else:
             self._add(self._work_here(run, session), run)
-            return
-        with suppress(LeaseLost, StoreUnavailable):  # a worker has it already; or it is sent again sooner
-            await self._store.renew(run, lease_s=QUEUED_S)
+
+    async def _keep_waiting(self, run: Run) -> None:
+        """Keeps the lease of a run that waits for a worker with room. Should this process stop, it is sent again."""
+        lease_s = self._settings.turn_lease_s
+        with suppress(LeaseLost):  # a worker has it
+            while True:
+                await asyncio.sleep(lease_s / 3)
+                with suppress(StoreUnavailable):
+                    await self._store.renew(run, lease_s=lease_s)
 
     async def _is_sent(self, run: Run) -> bool:
         """Whether it was, as far as can be known in time. To break off would cost the connection."""
@@ -131,19 +140,22 @@ class DocketExecutor:
         key = f"{run.run_id}:{run.fence}"
         async with self._senders:
             await self._keep(self._docket.runs_key(key), self._docket.key(f"progress:{key}"))
-            await self._docket.add(TASK, key=key)(run.principal, run.run_id, run.fence)
+            await self._docket.add(TASK, key=key)(run.principal, run.session_id, run.run_id, run.fence)
 
-    async def _take(self, principal: str, run_id: str, fence: int) -> None:
+    async def _take(self, principal: str, session_id: str, run_id: str, fence: int) -> None:
         """What Docket calls with a run that was sent. It keeps it for others until this returns."""
         patience = Patience(f"run {run_id}, which was brought here,")
-        run = await patience(lambda: self._store.run(principal, run_id))
-        if run is None or not _is_free(run, fence):
+        run, session = await asyncio.gather(
+            patience(lambda: self._store.run(principal, run_id)),
+            patience(lambda: self._store.session(principal, session_id)),
+        )
+        if run is None or session is None or not _is_free(run, fence):
             return
-        session = await patience(lambda: self._store.session(principal, run.session_id))
         lease_s = self._settings.turn_lease_s
-        taken = await patience(lambda: self._store.adopt(run, lease_s=lease_s, force=True)) if session else None
-        if session and taken:
+        if taken := await patience(lambda: self._store.adopt(run, lease_s=lease_s, force=True)):
             self._add(self._work(taken, session), taken)
+            if waiting := self._waiting.get((run_id, fence)):
+                waiting.cancel()
 
     def _add(self, work: Coroutine[Any, Any, None], run: Run) -> None:
         task = asyncio.create_task(work, name=run.run_id)

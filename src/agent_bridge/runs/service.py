@@ -85,7 +85,8 @@ class Runs:
         """The run when it has ended or a person must decide, or as it is after `wait_s`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
-                await self._unless_leaving(self._at_rest(run))
+                if at_rest := await self._unless_leaving(self._at_rest(run)):
+                    return at_rest
         return await self.newest(run)
 
     def let_go(self) -> None:
@@ -188,14 +189,14 @@ class Runs:
             leaving.cancel()
             await asyncio.wait([task, leaving])
 
-    async def _at_rest(self, run: Run) -> None:
+    async def _at_rest(self, run: Run) -> Run:
         while True:
             leg = self._legs.get(run.run_id)
             if leg is not None:
                 await leg.journal.closed.wait()
             run = await self.newest(run)
             if run.ended or run.status == "input_required":
-                return
+                return run
             if self._legs.get(run.run_id) is None:
                 await self._store.changed(run.run_id, after=run.last_seq, wait_s=LOOK_AGAIN_S)
 
