@@ -129,14 +129,16 @@ def _ask(options: Options, environ: Environ) -> int:
     from agent_bridge.terminal.ask import Question, ask
 
     form = "json" if options.json else "events" if options.events else "whole text" if options.no_stream else "text"
+    config = _config(options, environ)
     question = Question(
         words=options.words,
         server=options.server or "",
         model=options.model or "",
         session_id=options.session or "",
         form=form,
+        can_wait=config.outlives_process,
     )
-    return ask(question, _bridge(options, environ), environ)
+    return ask(question, _open(config), environ)
 
 
 def _chat(options: Options, environ: Environ) -> int:
@@ -210,9 +212,13 @@ def _install(options: Options, environ: Environ) -> int:
 
 def _bridge(options: Options, environ: Environ) -> AbstractAsyncContextManager[Bridge]:
     """Not open yet. Raises what is wrong with the configuration."""
+    return _open(_config(options, environ))
+
+
+def _open(config: Config) -> AbstractAsyncContextManager[Bridge]:
     from agent_bridge.app import open_bridge
 
-    return open_bridge(_config(options, environ))
+    return open_bridge(config)
 
 
 def _config(options: Options, environ: Environ) -> Config:

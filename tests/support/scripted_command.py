@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -42,6 +43,11 @@ async def stuck() -> None:
     await asyncio.Event().wait()
 
 
+async def typed() -> None:
+    """Returns when something has been typed; it is there to be read."""
+    await asyncio.to_thread(select.select, [sys.stdin], [], [])
+
+
 PLAYS: Mapping[str, list[Says | BridgeError]] = {
     "tools": [
         Says(
@@ -54,6 +60,16 @@ PLAYS: Mapping[str, list[Says | BridgeError]] = {
     ],
     "slow tool": [Says(text=("I wait.",), calls=[("slow_wait", {})]), Says(text=("Here again.",))],
     "denied tool": [Says(calls=[("delete", {"word": "one"})]), Says(text=("I may not.",))],
+    "two denied tools": [
+        Says(text=("Let me.",), calls=[("delete", {"word": "one"}), ("delete", {"word": "w" * 80})]),
+        Says(text=("Gone.",)),
+        Says(text=("Still here.",)),
+    ],
+    "typed ahead": [
+        Says(text=("A moment.",), then=typed, calls=[("delete", {"word": "one"})]),
+        Says(text=("I may not.",)),
+    ],
+    "after the approval": [Says(text=("Gone.",)), Says(text=("Still here.",))],
     "stubborn tool": [Says(calls=[("slow_and_stubborn", {})])],
     "stuck model": [Says(text=("It is",), then=stuck), Says(text=("Here again.",))],
     "failing model": [ModelError("The model broke down. Try again."), Says(text=("Here again.",))],
@@ -68,11 +84,12 @@ def main(play: str, *arguments: str) -> int:
     bodies = {"look_up": look_up, "slow_wait": slow_wait, "slow_and_stubborn": slow_and_stubborn, "delete": look_up}
     delete = Tool(name="delete", upstream="local", remote_name="delete", destructive=True)
     tools = LocalTools(bodies, tools=[delete])
-    opening = scripted_bridge(ScriptedModel(*PLAYS[play]), tools, servers=servers)
+    store = options.store or "sqlite://:memory:"
+    opening = scripted_bridge(ScriptedModel(*PLAYS[play]), tools, servers=servers, store=store)
 
     def run_ask() -> int:
         form = "json" if options.json else "events" if options.events else "text"
-        return ask(Question(words=options.words, form=form), opening, os.environ)
+        return ask(Question(words=options.words, form=form, can_wait=bool(options.store)), opening, os.environ)
 
     def run_chat() -> int:
         return chat(opening, os.environ, session_id=options.session or "")

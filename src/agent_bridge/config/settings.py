@@ -72,6 +72,11 @@ class Config:
             what = f"the store needs {missing.name}, which is not set; set it, or choose another store"
             raise ConfigInvalid([f"environment: {what}"]) from None
 
+    @property
+    def outlives_process(self) -> bool:
+        """Whether what is kept can be gone on with by another process."""
+        return ":memory:" not in self.store
+
     def sealing_keys(self) -> list[str]:
         """`request_state_keys`, their references resolved. Raises `ConfigInvalid`."""
         try:

@@ -7,11 +7,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from agent_bridge.bridge import Bridge, ChatRequest
 from agent_bridge.terminal import exits
+from agent_bridge.terminal.asking import Asking
 from agent_bridge.terminal.interrupts import Interrupts, run
+from agent_bridge.terminal.keyboard import Keyboard
 from agent_bridge.terminal.machine import EventLines, RunObject
 from agent_bridge.terminal.page import Page
 from agent_bridge.terminal.transcript import Transcript
@@ -34,18 +37,23 @@ class Question:
     model: str = ""
     session_id: str = ""
     form: Form = "text"
+    can_wait: bool = True
+    """Whether what needs approval can be approved later, by another command."""
 
 
 def ask(question: Question, opening: AbstractAsyncContextManager[Bridge], environ: Mapping[str, str]) -> int:
     """The exit code. Raises `BridgeError` where there is no run, and `BrokenPipeError` where nobody reads it."""
+    page = Page.of_process(environ)
+    is_conversation = question.form in _FOR_PEOPLE and sys.stdin.isatty() and page.err.terminal
+    person = Asking(page, Keyboard()) if is_conversation else None
     request = ChatRequest(
         message=_message(question.words),
         server=question.server,
         model=question.model,
         session_id=question.session_id,
+        can_ask=person is not None or question.can_wait,
     )
-    page = Page.of_process(environ)
-    return run(lambda interrupts: _ask(request, question.form, opening, page, interrupts))
+    return run(lambda interrupts: _ask(request, question.form, opening, page, interrupts, person))
 
 
 async def _ask(
@@ -54,6 +62,7 @@ async def _ask(
     opening: AbstractAsyncContextManager[Bridge],
     page: Page,
     interrupts: Interrupts,
+    person: Asking | None,
 ) -> int:
     cancel = asyncio.Event()
 
@@ -66,7 +75,7 @@ async def _ask(
             page.connecting()
         async with opening as bridge:
             with interrupts.giving_up(give_up):
-                view = await take_turn(bridge, request, _follower(form, page), cancel)
+                view = await take_turn(bridge, request, _follower(form, page), cancel, person)
     _say_how_it_ended(view, form, page)
     if view.status == "cancelled" and interrupts.exit_code is not None:
         return interrupts.exit_code
@@ -89,9 +98,16 @@ def _say_how_it_ended(view: RunView, form: Form, page: Page) -> None:
     elif view.status == "cancelled":
         page.remark("The run was cancelled.")
     elif view.status == "input_required":
-        page.remark(f"The run {view.run_id} waits for approval, which cannot be given here.")
+        page.remark(f"The run {view.run_id} waits for approval until {_until(view)}; then it is denied.")
+        page.remark(f"to decide: agent-bridge chat --session {view.session_id}")
+        return
     if form in _FOR_PEOPLE:
         page.remark(f'to go on: agent-bridge ask --session {view.session_id} "…"')
+
+
+def _until(view: RunView) -> str:
+    expires_at = min((pending.expires_at for pending in view.pending), default=0)
+    return datetime.fromtimestamp(expires_at).astimezone().strftime("%H:%M:%S on %d %B")
 
 
 def _message(words: Sequence[str]) -> str:

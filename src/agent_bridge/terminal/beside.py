@@ -18,7 +18,7 @@ from agent_bridge.bridge import Bridge, ChatRequest
 from agent_bridge.terminal.interrupts import exit_on_termination, interrupt_gives_up
 from agent_bridge.terminal.page import Page
 from agent_bridge.terminal.transcript import Transcript
-from agent_bridge.terminal.turn import take_turn
+from agent_bridge.terminal.turn import Person, attend, take_turn
 from agent_bridge.views import RunView
 
 T = TypeVar("T")
@@ -59,13 +59,20 @@ class Beside:
             future.cancel()
             raise
 
-    def take_turn(self, request: ChatRequest) -> RunView:
+    def take_turn(self, request: ChatRequest, person: Person | None) -> RunView:
         """Ctrl-C cancels the run, which then comes back as cancelled; a second one leaves the program."""
+        return self._attended(lambda bridge, shown, cancel: take_turn(bridge, request, shown, cancel, person))
+
+    def attend(self, run: RunView, person: Person | None) -> RunView:
+        """As `take_turn`, of a run that has begun."""
+        return self._attended(lambda bridge, shown, cancel: attend(bridge, run, shown, cancel, person))
+
+    def _attended(self, work: Callable[[Bridge, Transcript, asyncio.Event], Awaitable[RunView]]) -> RunView:
         cancel = asyncio.Event()
 
         async def turn() -> RunView:
             async with self._page.spinner.turning():
-                return await take_turn(self._bridge, request, Transcript(self._page, introduce=False), cancel)
+                return await work(self._bridge, Transcript(self._page, introduce=False), cancel)
 
         async def give_up() -> None:
             cancel.set()

@@ -11,11 +11,14 @@ from agent_bridge.bridge import Bridge, ChatRequest, ConnectRequest
 from agent_bridge.errors import BridgeError
 from agent_bridge.records import LOCAL
 from agent_bridge.terminal import exits
+from agent_bridge.terminal.asking import Asking
 from agent_bridge.terminal.beside import Beside, bridge_beside
+from agent_bridge.terminal.keyboard import Keyboard
 from agent_bridge.terminal.page import Page
 from agent_bridge.terminal.prompt import Prompt
 from agent_bridge.terminal.tables import show_models, show_servers
 from agent_bridge.terminal.wording import count
+from agent_bridge.views import RunView
 
 HELP = """\
 /servers          what can be talked to
@@ -54,11 +57,14 @@ class Conversation:
         self._bridge = bridge
         self._page = page
         self._prompt = prompt
+        self._person = Asking(page, Keyboard()) if prompt.interactive and page.err.terminal else None
         self._server = ""
         self._model = ""
         self._session_id = ""
         self._tools: list[str] | None = None
         self._spoken = False
+        self._is_left_open = False
+        """A question was, so there is nothing else to be said here."""
         self.exit_code = exits.OK
         self._commands: Mapping[str, Callable[[str], None]] = {
             "help": lambda _: page.out.line(HELP),
@@ -80,7 +86,7 @@ class Conversation:
             self._tell(f"agent-bridge {__version__} · /help lists the commands, Ctrl-D leaves")
 
     def hold(self) -> None:
-        while (line := self._read()) not in (None, "/quit", "/exit"):
+        while not self._is_left_open and (line := self._read()) not in (None, "/quit", "/exit"):
             try:
                 self._obey(line or "")
             except KeyboardInterrupt:
@@ -111,15 +117,20 @@ class Conversation:
             self._complain(f"There is no command /{command['name']}. /help lists them.")
 
     def _say(self, message: str) -> None:
-        request = ChatRequest(message=message, session_id=self._session_id, model=self._model)
-        run = self._bridge.take_turn(request)
+        can_ask = self._person is not None
+        request = ChatRequest(message=message, session_id=self._session_id, model=self._model, can_ask=can_ask)
+        self._take(self._bridge.take_turn(request, self._person))
+
+    def _take(self, run: RunView) -> None:
+        """What is left to say of a run."""
         self._tools, self._spoken = run.tools, True
         if run.error is not None:
             self._complain(run.error.message)
         elif run.status == "cancelled":
             self._tell("The run was cancelled.")
         elif run.status == "input_required":
-            self._tell("The run waits for approval, which cannot be given here.")
+            self._is_left_open = True
+            self._tell("The run waits for your approval. It is asked for again when you go on.")
         self.exit_code = exits.of_run(run) or self.exit_code
 
     def _connect(self, server: str, model: str) -> None:
@@ -136,6 +147,10 @@ class Conversation:
         self._server, self._model, self._session_id = session.server, model, session_id
         said = count(len(session.history or []), "message")
         self._tell(f"{session.server} · {model or session.model} · {said} so far")
+        run = self._bridge.ask(lambda bridge: bridge.latest(LOCAL, session_id))
+        if run is not None and run.status == "input_required":
+            self._tell(f"The answer to the last message waits for approval (run {run.run_id}).")
+            self._take(self._bridge.attend(run, self._person))
 
     def _choose_model(self, name: str) -> None:
         if name:

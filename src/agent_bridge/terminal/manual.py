@@ -26,7 +26,7 @@ exit codes:
   0    the run completed, or stopped at a limit (the answer may be partial)
   1    the run failed
   2    something that was asked for is wrong: a flag, a name, the configuration
-  3    the run needs an approval
+  3    the run needs an approval, and there is no terminal to ask on; chat --session asks for it
   130  interrupted with Ctrl-C; the run was cancelled"""
 CHAT = """\
 examples:
@@ -35,7 +35,9 @@ examples:
   agent-bridge chat --session ses_...
   printf '%s\\n' "my name is Ada" "what is my name?" | agent-bridge chat
 
-/help lists what else can be typed. Ctrl-C cancels the answer that is being given, Ctrl-D leaves."""
+/help lists what else can be typed. Ctrl-C cancels the answer that is being given, Ctrl-D leaves.
+Tool calls that need approval are asked about: y makes the call, n does not, e edits its arguments first. What an
+earlier command left open is asked when its session is gone on with."""
 SERVE = """\
 examples:
   agent-bridge serve                                    for a host that starts it (see install)

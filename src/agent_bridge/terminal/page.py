@@ -52,10 +52,17 @@ class Page:
         parts.append(self.err.paint(self.err.one_line(detail, max(room, 20)), "dim"))
         self.err.line(" ".join(part for part in parts if part))
 
-    def remark(self, text: str) -> None:
-        """One dim line, never cut: it may hold what a person will copy."""
+    def remark(self, text: str, *, indented: bool = False) -> None:
+        """One dim line, hardly ever cut: it may hold what a person will copy. `indented` keeps the space before it."""
         self._fresh_line()
-        self.err.line(self.err.paint(self.err.one_line(text, _TITLE_WIDTH), "dim"))
+        margin = text[: len(text) - len(text.lstrip())] if indented else ""
+        self.err.line(self.err.paint(margin + self.err.one_line(text, _TITLE_WIDTH), "dim"))
+
+    def question(self, text: str) -> None:
+        """What a person is to answer on the same line."""
+        self._fresh_line()
+        tail = text[len(text.rstrip()) :]
+        self.err.write(self.err.paint(self.err.one_line(text, _TITLE_WIDTH), "bold") + tail)
 
     def whisper(self, content: str) -> None:
         """Dim text that streams, beside the text that counts."""

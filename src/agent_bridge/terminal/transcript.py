@@ -76,6 +76,7 @@ class Transcript:
             case Failed():
                 self._page.end_text()
             case ApprovalRequired():
+                self._page.end_text()
                 self._warn(f"{event.tool} {compact(event.arguments)} needs approval: {event.reason}")
             case ApprovalResolved():
                 self._page.remark(f"{event.decision} by {event.by}")
