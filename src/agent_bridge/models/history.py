@@ -131,8 +131,11 @@ def _fit(name: str) -> str:
     return name if _LEGAL.fullmatch(name) else _ILLEGAL.sub("_", name)[:64]
 
 
-def _without(value: JsonObject, dropped: frozenset[str]) -> JsonObject:
-    return cast(JsonObject, _freed(value, dropped))
+def _without(message: JsonObject, dropped: frozenset[str]) -> JsonObject:
+    is_plain = isinstance(message["content"], str) and "tool_calls" not in message
+    if is_plain and dropped.isdisjoint(message):  # most of them, so this is what a long conversation costs
+        return message
+    return cast(JsonObject, _freed(message, dropped))
 
 
 def _freed(value: object, dropped: frozenset[str]) -> object:

@@ -6,6 +6,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import cast
 
 from agent_bridge.tools import JsonObject
@@ -64,7 +65,7 @@ class MessageJson:
 
 def images_after_results(messages: Sequence[JsonObject]) -> Iterator[JsonObject]:
     """The same messages; images in tool results, which this wire does not have, follow in a message of the user."""
-    for role, run in groupby(messages, key=lambda message: message["role"]):
+    for role, run in groupby(messages, key=itemgetter("role")):
         if role == "tool":
             yield from _moved(run)
         else:

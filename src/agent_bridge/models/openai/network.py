@@ -49,7 +49,8 @@ class Stream(httpcore2.AsyncNetworkStream):
         return await self._pipe.read()
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        await self._pipe.write(buffer)
+        """Sent together with all that is written before the next read: a request is one packet, if it is small."""
+        self._pipe.collect(buffer)
 
     async def aclose(self) -> None:
         """At once: what was not sent yet is of no use any more."""
@@ -78,7 +79,7 @@ class Stream(httpcore2.AsyncNetworkStream):
 
 
 class _Pipe(asyncio.Protocol):
-    """What has arrived, and whether there is room for more to be sent."""
+    """What has arrived and was not read yet, and what is to be sent."""
 
     transport: asyncio.Transport
 
@@ -88,8 +89,7 @@ class _Pipe(asyncio.Protocol):
         self._ended = False
         self._error: Exception | None = None
         self._reader: asyncio.Future[None] | None = None
-        self._room = asyncio.Event()
-        self._room.set()
+        self._unsent: list[bytes] = []
         self._lost = asyncio.Event()
 
     @property
@@ -113,17 +113,16 @@ class _Pipe(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True
         self._error = exc
-        self._room.set()
         self._lost.set()
         self._wake()
 
-    def pause_writing(self) -> None:
-        self._room.clear()
-
-    def resume_writing(self) -> None:
-        self._room.set()
+    def collect(self, data: bytes) -> None:
+        self._unsent.append(data)
 
     async def read(self) -> bytes:
+        if self._unsent:
+            self.transport.write(b"".join(self._unsent))
+            self._unsent.clear()
         if not self.has_news:
             self._reader = asyncio.get_running_loop().create_future()
             try:
@@ -138,13 +137,6 @@ class _Pipe(asyncio.Protocol):
             self.transport.resume_reading()
         self._size = 0
         return data
-
-    async def write(self, data: bytes) -> None:
-        if self.transport.is_closing():
-            raise httpcore2.WriteError("The connection is closed.")
-        self.transport.write(data)
-        if not self._room.is_set():
-            await self._room.wait()
 
     async def start_tls(self, context: ssl.SSLContext, hostname: str | None) -> None:
         loop = asyncio.get_running_loop()
