@@ -33,7 +33,7 @@ class Inspector:
         return await self._ask("--method", "tools/call", "--tool-name", tool, "--tool-args-json", json.dumps(arguments))
 
     async def _ask(self, *question: str) -> dict[str, Any]:
-        how = ["--cli", "-q", "--format", "json", "--protocol-era", self.era]
+        how = ["--cli", "-q", "--format", "json", "--connect-timeout", "60000", "--protocol-era", self.era]
         process = await asyncio.create_subprocess_exec(
             *published.inspector(),
             *(how + list(question) + list(self.server)),
