@@ -12,7 +12,7 @@ from typing import Any
 
 from support import published
 
-TIMEOUT_S = 45
+TIMEOUT_S = 90
 
 
 @dataclass(frozen=True, slots=True)
