@@ -87,6 +87,7 @@ def test_what_is_no_table_of_keys_is_said_to_be_none(text: str | bytes, problem:
         ("servers: [a]", "servers must be a table of keys, and is a list"),
         ("models:", "models must be a table of keys, and is empty; give it a value, or remove the line"),
         ("models: {m: {temperature: 1}}", "models.m needs the key 'model'"),
+        ("models: {m: {model: anthropic/x, backend: native}}", "models.m has `backend: native`, which speaks OpenAI's"),
         ("models: {m: {model: ' '}}", "models.m.model must not be empty"),
         ("models: {m: {model: openai/x, api_base: localhost}}", "models.m.api_base must begin with http:// or https://,"
          " or be a reference such as ${DOCS_URL}"),
@@ -168,7 +169,9 @@ def test_a_file_is_called_what_the_caller_called_it(folder: Path) -> None:
     for name in (elsewhere, Path("etc/bridge.yaml")):
         with pytest.raises(ConfigInvalid) as caught:
             load(name, {})
-        assert caught.value.problems == [f"{name}:1: store must be sqlite, sqlite:///path, sqlite://:memory: or redis://host:6379/0"]
+        assert caught.value.problems == [
+            f"{name}:1: store must be sqlite, sqlite:///path, sqlite://:memory: or redis://host:6379/0"
+        ]
 
 
 def test_a_file_that_was_named_and_is_not_there_is_missed(folder: Path) -> None:

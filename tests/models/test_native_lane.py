@@ -219,6 +219,13 @@ async def test_a_broken_stream_begins_again_and_what_it_said_is_void(fake: FakeP
     assert [type(event) for event in events] == [Token, Retry, Token]
 
 
+def test_a_model_that_cannot_be_asked_directly_says_why() -> None:
+    alias = ModelAlias(model="hosted_vllm/m", backend="native")
+
+    with pytest.raises(ModelError, match="needs a server that speaks OpenAI's chat completions, and its address"):
+        Models(config_of({"m": alias}, {})).open("m")
+
+
 NATIVE_ONLY = dedent("""
     import asyncio, sys, threading
     from agent_bridge.config import Config

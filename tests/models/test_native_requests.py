@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from agent_bridge.config.providers import NATIVE_PREFIXES
 from agent_bridge.messages import Message
 from agent_bridge.models.catalogue import Catalogue
 from agent_bridge.models.history import mended
@@ -92,6 +93,12 @@ def test_every_provider_is_asked_where_it_listens(
 )
 def test_who_speaks_another_language_or_has_no_address_is_not_asked(model_id: str, address: Mapping[str, str]) -> None:
     assert endpoint_of(model_id, address, {}) is None
+
+
+def test_every_provider_that_may_be_asked_directly_can_be() -> None:
+    address = {"api_base": "http://x", "api_key": "key"}
+
+    assert all(endpoint_of(f"{prefix}/m", address, {}) for prefix in NATIVE_PREFIXES)
 
 
 def test_a_key_is_in_no_representation_of_an_endpoint() -> None:

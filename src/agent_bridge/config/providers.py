@@ -12,6 +12,21 @@ from dataclasses import dataclass, field
 STAND_IN = "demo/rules"
 """The model that answers where nothing else is configured. It needs no key and no network, and is not an LLM."""
 
+NATIVE_PREFIXES = frozenset(
+    {
+        "azure",
+        "gemini",
+        "hosted_vllm",
+        "litellm_proxy",
+        "lm_studio",
+        "ollama",
+        "ollama_chat",
+        "openai",
+        "openrouter",
+    }
+)
+"""What the ids of those models begin with that the bridge can ask itself: they speak OpenAI's chat completions."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:

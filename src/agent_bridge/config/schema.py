@@ -28,6 +28,7 @@ from agent_bridge.config.fields import (
     Url,
     Variable,
 )
+from agent_bridge.config.providers import NATIVE_PREFIXES
 from agent_bridge.errors import InvalidInput
 
 BUILTINS = ("clock", "calculator")
@@ -169,6 +170,14 @@ class ModelAlias(Closed):
     backend: Literal["auto", "native", "litellm"] = "auto"
     """What speaks to the provider: LiteLLM, or the bridge itself (`native`) where it speaks chat completions; `auto` is
     `native` where both do the same."""
+
+    @model_validator(mode="after")
+    def _can_be_asked_so(self) -> Self:
+        prefix, slash, _ = self.model.partition("/")
+        if self.backend == "native" and slash and "$" not in prefix and prefix not in NATIVE_PREFIXES:
+            fit = "speaks OpenAI's chat completions"
+            raise ValueError(f"has `backend: native`, which {fit}, and '{prefix}' does not; remove it")
+        return self
 
 
 class ToolFilter(Closed):

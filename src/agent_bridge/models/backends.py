@@ -25,6 +25,7 @@ class Backends:
         self._native = NativeLane(catalogue, environ)
         self._library = Library()
         self._tools = PreparedTools()
+        self._preparing: threading.Thread | None = None
 
     def of(self, choice: ModelChoice, access: Access, settings: Mapping[str, object]) -> Backend:
         """Raises `ModelError` where the model cannot be asked as its alias wants it."""
@@ -45,8 +46,9 @@ class Backends:
         lanes = {self._needs(choice) for choice in choices}
         if "litellm" in lanes:
             self._library.warm()
-        if "native" in lanes:
-            threading.Thread(target=self._native.prepare, name="prepare-native-models", daemon=True).start()
+        if "native" in lanes and self._preparing is None:
+            self._preparing = threading.Thread(target=self._native.prepare, name="prepare-native-models", daemon=True)
+            self._preparing.start()
 
     async def aclose(self) -> None:
         await self._native.aclose()
