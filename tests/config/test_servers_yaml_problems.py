@@ -87,7 +87,10 @@ def test_what_is_no_table_of_keys_is_said_to_be_none(text: str | bytes, problem:
         ("servers: [a]", "servers must be a table of keys, and is a list"),
         ("models:", "models must be a table of keys, and is empty; give it a value, or remove the line"),
         ("models: {m: {temperature: 1}}", "models.m needs the key 'model'"),
-        ("models: {m: {model: anthropic/x, backend: native}}", "models.m has `backend: native`, which speaks OpenAI's"),
+        (
+            "models: {m: {model: anthropic/x, backend: native}}",
+            "models.m has `backend: native`, which speaks OpenAI's chat completions, and 'anthropic' does not; remove it",
+        ),
         ("models: {m: {model: ' '}}", "models.m.model must not be empty"),
         ("models: {m: {model: openai/x, api_base: localhost}}", "models.m.api_base must begin with http:// or https://,"
          " or be a reference such as ${DOCS_URL}"),
