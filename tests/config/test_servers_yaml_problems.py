@@ -89,7 +89,8 @@ def test_what_is_no_table_of_keys_is_said_to_be_none(text: str | bytes, problem:
         ("models: {m: {temperature: 1}}", "models.m needs the key 'model'"),
         (
             "models: {m: {model: anthropic/x, backend: native}}",
-            "models.m has `backend: native`, which speaks OpenAI's chat completions, and 'anthropic' does not; remove it",
+            "models.m has `backend: native`, which speaks OpenAI's chat completions, and 'anthropic' does not; "
+            "remove it",
         ),
         ("models: {m: {model: ' '}}", "models.m.model must not be empty"),
         ("models: {m: {model: openai/x, api_base: localhost}}", "models.m.api_base must begin with http:// or https://,"
