@@ -125,7 +125,7 @@ class Questions:
             given = await asker.elicit(form)
             group.cancel_scope.cancel()
         answers = form.answers(given, name_of(who)) if given else {}
-        await self.answer(who, run.run_id, answers)
+        await self._answer(who, run.run_id, answers)
         return is_decided or bool(answers)
 
     async def take(self, who: Principal, asker: Asker) -> RequestState | None:
@@ -135,11 +135,15 @@ class Questions:
         state = RequestState.of(asker.request_state)
         run = await self._bridge.run(who, state.run_id)
         await redeem(self._bridge, state)
-        for pending in run.pending:
-            response = asker.responses.get(pending.approval_id)
-            if isinstance(response, mcp_types.ElicitResult):
-                await self.answer(who, run.run_id, Form(run, [pending]).answers(response, name_of(who)))
+        await self.fill_in(who, run, asker.responses)
         return state
+
+    async def fill_in(self, who: Principal, run: RunView, responses: Mapping[str, object]) -> None:
+        """Takes the forms that came back, by approval id; what is not pending is passed over."""
+        for pending in run.pending:
+            response = responses.get(pending.approval_id)
+            if isinstance(response, mcp_types.ElicitResult):
+                await self._answer(who, run.run_id, Form(run, [pending]).answers(response, name_of(who)))
 
     def result(self, run: RunView, before: RequestState | None, asker: Asker) -> InputRequiredToolResult | None:
         """All that is pending as the result of a call, where its client takes that; `before` is the last round."""
@@ -152,7 +156,7 @@ class Questions:
             mcp_types.InputRequiredResult(input_requests=requests(run), request_state=state.text)
         )
 
-    async def answer(self, who: Principal, run_id: str, answers: Mapping[str, Answer]) -> None:
+    async def _answer(self, who: Principal, run_id: str, answers: Mapping[str, Answer]) -> None:
         """What was decided elsewhere meanwhile stays decided."""
         for approval_id, answer in answers.items():
             with suppress(ApprovalNotFound):

@@ -21,6 +21,7 @@ from agent_bridge.api.mcp.request_state import security
 from agent_bridge.api.mcp.resources import Resources
 from agent_bridge.api.mcp.subscriptions import Subscriptions
 from agent_bridge.api.mcp.tasks import Tasks
+from agent_bridge.api.mcp.tasks_extension import TasksExtension
 from agent_bridge.api.mcp.tools import Tools
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def build(
     who = caller(authenticator)
     questions = Questions(bridge)
     attachments = Attachments(bridge, pace, Departures(bridge, tasks, is_stopping), questions)
+    tools = Tools(bridge, who, attachments, questions, as_tools)
     subscriptions = Subscriptions(who, tasks)
 
     @asynccontextmanager
@@ -81,13 +83,14 @@ def build(
         version=version,
         auth=BearerVerifier(authenticator) if authenticator else None,
         lifespan=lifespan,
-        tools=Tools(bridge, who, attachments, questions).all(as_tools),
+        tools=tools.all(),
         request_state_security=security(bridge, request_state_keys),
         mask_error_details=True,
         dereference_schemas=False,
     )
     server.on_listed = warm_soon
     server.add_extension(Events(attachments, who))
+    server.add_extension(TasksExtension(bridge, who, tools, questions))
     Resources(bridge, who).register(server)
     Prompts(bridge, who).register(server)
     subscriptions.register(server)

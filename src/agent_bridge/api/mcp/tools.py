@@ -39,6 +39,7 @@ _LONG_RUNS = (
     "A limit gives status 'stopped' with the answer so far."
 )
 
+_ASK = "ask_"
 _PURPOSE_BYTES = 1500
 """Hosts cut a tool's description at 2 KB."""
 
@@ -47,17 +48,23 @@ class Tools:
     """Who is calling is asked anew for every call."""
 
     def __init__(
-        self, bridge: Bridge, who: Callable[[], Principal], attachments: Attachments, questions: Questions
+        self,
+        bridge: Bridge,
+        who: Callable[[], Principal],
+        attachments: Attachments,
+        questions: Questions,
+        as_tools: Mapping[str, str],
     ) -> None:
+        """`as_tools` are the servers with a tool of their own, and what each is for."""
         self._bridge = bridge
         self._who = who
         self._attachments = attachments
         self._questions = questions
+        self._as_tools = as_tools
 
-    def all(self, as_tools: Mapping[str, str]) -> list[Tool]:
-        """`as_tools` are the servers with a tool of their own, and what each is for."""
+    def all(self) -> list[Tool]:
         deciding = self._deciding() if self._bridge.lets_models_respond else []
-        own = [self._asking(name, what) for name, what in as_tools.items()]
+        own = [self._asking(name, what) for name, what in self._as_tools.items()]
         return [*self._finding(), *self._talking(), *deciding, *own]
 
     def _finding(self) -> list[Tool]:
@@ -154,7 +161,7 @@ class Tools:
     def _asking(self, server: str, description: str) -> Tool:
         purpose = description.encode()[:_PURPOSE_BYTES].decode(errors="ignore") or f"Asks the server {server}."
         return tool(
-            f"ask_{server}",
+            _ASK + server,
             title=f"Ask {server}",
             description=f"{purpose}\nAsks an agent; returns its answer and a session_id to go on with. {_LONG_RUNS}",
             takes=arguments.Ask,
@@ -162,6 +169,19 @@ class Tools:
             act=partial(self._ask, server),
             hints=_STARTING,
         )
+
+    def request(self, name: str, given: Mapping[str, object]) -> ChatRequest | None:
+        """What a call of the tool asks an agent; nothing where it asks none. Raises `InvalidInput`."""
+        if name == "chat":
+            return arguments.read(arguments.Chat, given).request()
+        server = name.removeprefix(_ASK)
+        if server != name and server in self._as_tools:
+            return arguments.read(arguments.Ask, given).request(server)
+        return None
+
+    async def outcome(self, who: Principal, run: RunView) -> ToolResult:
+        """The result of a tool that asked an agent."""
+        return results.of_answer(run, await self._images(who, run))
 
     async def _list_servers(self, _: arguments.ListServers) -> ToolResult:
         return results.of_servers(await self._bridge.list_servers(self._who()))
@@ -201,7 +221,7 @@ class Tools:
             run = await self._attachments.chat(who, request, wait_s, caller, asker)
         else:
             run = await self._attachments.rejoin(who, before.run_id, before.last_seq, wait_s, caller, asker)
-        return self._questions.result(run, before, asker) or results.of_answer(run, await self._images(who, run))
+        return self._questions.result(run, before, asker) or await self.outcome(who, run)
 
     async def _status(self, given: arguments.Status) -> ToolResult:
         who = self._who()
