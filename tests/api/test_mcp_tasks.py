@@ -18,6 +18,7 @@ from mcp_types.jsonrpc import HEADER_MISMATCH, METHOD_NOT_FOUND, MISSING_REQUIRE
 from agent_bridge.api.identity import Authenticator
 from agent_bridge.config.schema import StaticToken
 from agent_bridge.records import LOCAL
+from agent_bridge.tools import JsonObject
 from support.mcp_entries import ACROSS, IN_PROCESS, QUICK, STDIO, Entry, child, door, listening
 from support.mcp_tasks import Tasks, ask, created, ended, get
 from support.scripts import obedient_bridge, read, script, written
@@ -210,11 +211,11 @@ async def test_a_client_that_did_not_declare_tasks_gets_none_and_may_not_ask() -
 
 @pytest.mark.parametrize(("named", "code"), [("run_1", mcp_types.INVALID_PARAMS), ("run_2", HEADER_MISMATCH)])
 async def test_a_request_that_a_header_routes_to_another_task_is_refused(named: str, code: int) -> None:
-    meta = {
+    meta: JsonObject = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}},
     }
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": {"taskId": "run_1", "_meta": meta}}
+    body: JsonObject = {"jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": {"taskId": "run_1", "_meta": meta}}
     headers = {
         "accept": "application/json, text/event-stream",
         "mcp-protocol-version": "2026-07-28",
