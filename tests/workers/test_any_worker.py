@@ -14,7 +14,7 @@ from agent_bridge.bridge import Bridge, ChatRequest
 from agent_bridge.calls import Answer
 from agent_bridge.config import Settings
 from agent_bridge.config.schema import Server
-from agent_bridge.errors import RunNotFound, SessionBusy, SessionNotFound
+from agent_bridge.errors import RunNotFound, SessionBusy, SessionNotFound, StoreUnavailable
 from agent_bridge.events import Recorded
 from agent_bridge.records import LOCAL
 from agent_bridge.tools import Tool
@@ -174,6 +174,36 @@ async def test_a_redis_that_was_emptied_knows_nothing_and_serves_on(
             await worker.run(LOCAL, started.run_id)
         assert (await chat(worker, "Hello.")).response == "You said: Hello."
     assert [record for record in caplog.records if record.levelno > logging.WARNING] == []
+
+
+@pytest.mark.parametrize(
+    ("breaks", "mends"),
+    [
+        (("REPLICAOF", "127.0.0.1", 1), ("REPLICAOF", "NO", "ONE")),
+        (("CONFIG", "SET", "maxmemory", 1), ("CONFIG", "SET", "maxmemory", 0)),
+    ],
+    ids=["a replica", "full"],
+)
+async def test_a_run_waits_for_a_redis_that_takes_no_writes(
+    breaks: tuple[str | int, ...], mends: tuple[str | int, ...], tmp_path: Path
+) -> None:
+    gate = Gate()
+    async with AsyncExitStack() as stack:
+        redis_server = stack.enter_context(running(tmp_path))
+        worker, _ = await two(stack, gate, redis_server.url)
+        started = await worker.chat(LOCAL, ChatRequest(message=GATE))
+        await gate.entered.wait()
+        redis_server.command(*breaks)
+        gate.open.set()
+        with pytest.raises(StoreUnavailable):
+            await worker.chat(LOCAL, ChatRequest(message="Hello."))
+        redis_server.command(*mends)
+        events = await all_events(worker, started.run_id)
+        run = await worker.wait(LOCAL, started.run_id, 10)
+
+        assert (run.status, run.response, gate.calls) == ("completed", "Done.", 1)
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        assert (await chat(worker, "Hello.")).response == "You said: Hello."
 
 
 async def test_a_slow_redis_slows_runs_and_nothing_else(redis_server: RedisServer) -> None:

@@ -119,3 +119,16 @@ async def test_a_host_that_ends_its_server_finds_the_run_again(tmp_path: Path) -
         run = await host.call_tool("status", {"run_id": run_id})
 
     assert (run.structured_content or {})["status"] == "running"
+
+
+async def test_a_process_ends_in_time_although_redis_does_not_answer(redis_server: RedisServer, tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, redis_server.url, settings={"drain_s": 0})
+    async with fleet.member("http") as server, door_of(server) as door:
+        await start(fleet, door, "long", LONG_S)
+        redis_server.pause()
+        try:
+            code = await server.end(within_s=15)
+        finally:
+            redis_server.resume()
+
+    assert (code, quiet(server)) == (0, True)

@@ -86,8 +86,10 @@ class DocketExecutor:
 
     async def __aenter__(self) -> Self:
         logging.getLogger("docket").setLevel(logging.CRITICAL)  # of a Redis that is away, the store tells
-        await self._stack.enter_async_context(self._docket)
-        await self._stack.enter_async_context(self._worker)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._docket)
+            await stack.enter_async_context(self._worker)
+            self._stack = stack.pop_all()
         with suppress(RedisError, OSError):
             await self._announce()
         self._make_room()
