@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 import time
@@ -13,8 +14,10 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
+from agent_bridge.tools import JsonObject
 from support.doomed import environment
 from support.fleet import MEMBER, Door, Fleet, Member, door_of
+from support.mcp_raw import request
 from support.redis_server import RedisServer
 from support.scripts import script
 
@@ -132,3 +135,18 @@ async def test_a_process_ends_in_time_although_redis_does_not_answer(redis_serve
             redis_server.resume()
 
     assert (code, quiet(server)) == (0, True)
+
+
+async def test_a_server_over_stdio_that_is_told_to_end_leaves_its_run_to_the_next_one(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, f"sqlite:///{tmp_path}/runs.db", settings={"drain_s": 0})
+    arguments: JsonObject = {"name": "chat", "arguments": {"message": calling("one", LONG_S, "read")}}
+    async with fleet.member("stdio") as first:
+        stdin = first.process.stdin
+        assert stdin is not None
+        stdin.write(json.dumps(request("2026-07-28", 1, "tools/call", arguments)).encode() + b"\n")
+        await fleet.until_noted("one", "started")
+        code = await first.end()
+    async with fleet.member("http") as second:
+        await fleet.until_noted("one", "started", times=2)
+
+    assert (code, quiet(first, second)) == (0, True)
