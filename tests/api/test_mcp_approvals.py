@@ -242,6 +242,19 @@ async def test_status_asks_what_a_run_in_the_background_came_to_need(entry: Entr
 
 
 @across
+async def test_status_asks_at_once_what_a_run_has_needed_for_long(entry: Entry, tmp_path: Path) -> None:
+    person = Person(approve=True)
+    async with obedient_bridge(QUICK) as bridge, entry.to(door(bridge), elicitation_handler=person) as client:
+        run = await call(client, "chat", message=wipes(tmp_path / "ledger"), wait_s=0)
+        parked = await bridge.wait(LOCAL, run["run_id"], 5)
+        async with asyncio.timeout(5):
+            await call(client, "status", run_id=run["run_id"], after=parked.last_seq, wait_s=60)
+        ended = await bridge.wait(LOCAL, run["run_id"], 5)
+
+    assert (ended.status, len(person.shown)) == ("completed", 1)
+
+
+@across
 async def test_status_without_a_wait_only_looks(entry: Entry, tmp_path: Path) -> None:
     person = Person(approve=True)
     async with obedient_bridge(QUICK) as bridge, entry.to(door(bridge), elicitation_handler=person) as client:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 
 from agent_bridge.config import Config
+from agent_bridge.config.schema import Server
 from agent_bridge.config.settings import DAY_S
 from agent_bridge.store import Store
 
@@ -25,8 +26,9 @@ class Tickets:
 
     @property
     def lifetime_s(self) -> float:
-        """How long a ticket is of use: as long as any server lets an approval wait."""
-        return max(server.approval_rules.expire_s for server in self._config.servers.values()) + _MARGIN_S
+        """How long a ticket is of use: as long as any server lets an approval wait, one without a name included."""
+        servers = [Server(), *self._config.servers.values()]
+        return max(server.approval_rules.expire_s for server in servers) + _MARGIN_S
 
     async def keys(self) -> list[str]:
         """The configured ones, else one that is made once and kept in the store. The first seals, all of them open."""

@@ -53,6 +53,10 @@ class Asker:
     def can_ask(self) -> bool:
         return self.way != "not at all"
 
+    def asks_at_once(self, run: RunView) -> bool:
+        """Whether the call has nothing to wait for, because what the run needs is its result."""
+        return self.way == "by result" and run.status == "input_required"
+
     async def elicit(self, form: Form) -> mcp_types.ElicitResult | None:
         """What the person filled in; nothing where the client cannot do what it declared, or is gone."""
         try:
@@ -147,7 +151,7 @@ class Questions:
 
     def result(self, run: RunView, before: RequestState | None, asker: Asker) -> InputRequiredToolResult | None:
         """All that is pending as the result of a call, where its client takes that; `before` is the last round."""
-        if run.status != "input_required" or asker.way != "by result":
+        if not asker.asks_at_once(run):
             return None
         state = asked_again(before, run_id=run.run_id, last_seq=run.last_seq)
         if state is None:

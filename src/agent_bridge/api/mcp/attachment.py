@@ -85,6 +85,7 @@ class Attachments:
     ) -> RunView:
         """What `chat` would give, for a call that comes back with answers and has heard the events up to `after`."""
         run = await self._bridge.run(who, run_id)
+        self._departures.returned(run_id)
         if wait_s == 0 or run.status in ENDED:
             return run
         wait = partial(self._answered, who, run_id, wait_s, asker)
@@ -104,7 +105,7 @@ class Attachments:
         """
         run = await self._bridge.run(who, run_id)
         self._departures.returned(run_id)
-        if wait_s == 0 or run.status in ENDED:
+        if wait_s == 0 or run.status in ENDED or asker.asks_at_once(run):
             return await self._change(who, run_id, after, 0)
         channel.hears_events = False
         change = partial(self._asked_and_changed, who, run, after, wait_s, asker)

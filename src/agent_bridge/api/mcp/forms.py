@@ -13,7 +13,9 @@ from agent_bridge.tools import JsonObject
 from agent_bridge.views import PendingView, RunView
 
 _SHOWN = 4000
-"""Characters of arguments that a form shows: more than anyone reads, less than makes a host stumble."""
+"""Characters of arguments that a form shows in all: more than anyone reads, less than makes a host stumble."""
+_LEAST = 200
+"""Of each of its calls."""
 _NOTE = 1000
 
 
@@ -57,15 +59,15 @@ class Form:
     def _questions(self) -> Iterator[str]:
         for number, one in enumerate(self.pending, start=1):
             mark = f"{number}. " if len(self.pending) > 1 else ""
-            yield f"{mark}{one.tool}: {one.reason}.\n{_shown(one.arguments)}"
+            yield f"{mark}{one.tool}: {one.reason}.\n{_shown(one.arguments, max(_SHOWN // len(self.pending), _LEAST))}"
 
     def _fields(self) -> Iterator[tuple[str, PendingView]]:
         for number, one in enumerate(self.pending, start=1):
             yield "approve" if len(self.pending) == 1 else f"approve_{number}", one
 
 
-def _shown(arguments: JsonObject) -> str:
+def _shown(arguments: JsonObject, most: int) -> str:
     text = json.dumps(arguments, ensure_ascii=False, indent=2)
-    if len(text) <= _SHOWN:
+    if len(text) <= most:
         return text
-    return f"{text[:_SHOWN]}…\n({len(text) - _SHOWN} more characters are not shown here; the run's record has them.)"
+    return f"{text[:most]}…\n({len(text) - most} more characters are not shown here; the run's record has them.)"

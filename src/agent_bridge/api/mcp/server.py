@@ -13,6 +13,7 @@ from agent_bridge.api.mcp import compat
 from agent_bridge.api.mcp.asking import Questions
 from agent_bridge.api.mcp.attachment import Attachments
 from agent_bridge.api.mcp.bearer import BearerVerifier, caller
+from agent_bridge.api.mcp.catalogue import catalogue
 from agent_bridge.api.mcp.departures import Departures
 from agent_bridge.api.mcp.events_extension import Events
 from agent_bridge.api.mcp.prompts import Prompts
@@ -34,8 +35,8 @@ _ANSWERED_S = 0.1
 INSTRUCTIONS = (
     "Agents as tools. chat(message) gives a task to an agent that works on it with tools of its own; it sees only the "
     "message, so say all it needs. list_servers shows what there is to choose from. Pass the session_id of a result to "
-    "go on with a conversation. If a result has status 'running', the work goes on: do what its `next` says, usually "
-    "status with wait_s, until the run has ended. cancel stops a run."
+    "go on with a conversation. If a result has status 'running' or 'input_required', the work is not over: do what "
+    "its `next` says, usually status with wait_s, until the run has ended. cancel stops a run."
 )
 
 
@@ -83,7 +84,7 @@ def build(
         version=version,
         auth=BearerVerifier(authenticator) if authenticator else None,
         lifespan=lifespan,
-        tools=tools.all(),
+        tools=catalogue(tools, as_tools, with_respond=bridge.lets_models_respond),
         request_state_security=security(bridge, request_state_keys),
         mask_error_details=True,
         dereference_schemas=False,
