@@ -36,7 +36,7 @@ def rows(heading: str) -> list[list[list[str]]]:
 
 
 async def test_the_table_of_tools_is_the_list_of_tools() -> None:
-    async with IN_PROCESS[0].open() as client:
+    async with IN_PROCESS[0].open(bridge={"approvals": {"by_model": True}}) as client:
         listed = {tool.name: list(tool.input_schema["properties"]) for tool in await client.list_tools()}
         needed = {tool.name: tool.input_schema.get("required", []) for tool in await client.list_tools()}
 
@@ -44,6 +44,7 @@ async def test_the_table_of_tools_is_the_list_of_tools() -> None:
     assert told == listed
     assert {name: fields for name, fields in needed.items() if fields} == {
         "chat": ["message"],
+        "respond": ["run_id", "approval_id", "decision"],
         "cancel": ["run_id"],
         "disconnect": ["session_id"],
         "ask_assistant": ["message"],
