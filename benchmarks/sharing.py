@@ -77,6 +77,9 @@ class Models:
         del name, temperature, max_tokens
         return self.model
 
+    async def look(self) -> None:
+        """There is nothing to ask."""
+
     def rows(self, provider: str = "", query: str = "") -> list[ModelView]:
         del provider, query
         return []

@@ -98,6 +98,9 @@ class ScriptedModels:
     def warm(self) -> None:
         return
 
+    async def look(self) -> None:
+        """There is nothing to ask."""
+
     def rows(self, provider: str = "", query: str = "") -> list[ModelView]:
         del provider, query
         return []

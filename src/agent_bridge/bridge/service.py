@@ -84,6 +84,7 @@ class Bridge:
 
     async def list_models(self, who: Principal, *, provider: str = "", query: str = "") -> ModelsView:
         who.require("read")
+        await self._models.look()
         models = self._models.rows(provider, query)
         return ModelsView(models=models, count=len(models))
 

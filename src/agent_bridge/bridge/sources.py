@@ -27,6 +27,10 @@ class Models(Protocol):
         """Raises `ModelNotFound` or `ModelCredentials`."""
         ...
 
+    async def look(self) -> None:
+        """Finds out, in a second at most, what only the providers know, for the next `rows`."""
+        ...
+
     def rows(self, provider: str = "", query: str = "") -> list[ModelView]: ...
 
     def check(self, name: str) -> Notice | None:

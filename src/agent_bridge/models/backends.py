@@ -12,7 +12,7 @@ from agent_bridge.models.credentials import Access, access_of
 from agent_bridge.models.demo import DemoModel
 from agent_bridge.models.failover import Backend
 from agent_bridge.models.litellm import Library, LiteLLMModel, Target
-from agent_bridge.models.openai import NativeLane
+from agent_bridge.models.openai import NativeLane, Offer
 from agent_bridge.models.scrubbing import Scrubber
 from agent_bridge.models.tool_schemas import PreparedTools
 
@@ -49,6 +49,14 @@ class Backends:
         if "native" in lanes and self._preparing is None:
             self._preparing = threading.Thread(target=self._native.prepare, name="prepare-native-models", daemon=True)
             self._preparing.start()
+
+    async def look(self) -> None:
+        """Asks servers that no catalogue knows what they offer. Takes a second at most."""
+        await self._native.look()
+
+    def offered(self) -> list[Offer]:
+        """What they said when somebody last looked."""
+        return self._native.offered()
 
     async def aclose(self) -> None:
         await self._native.aclose()

@@ -68,13 +68,17 @@ class Models:
         reason = self._circuits.problem(choice.name, max(1, len(choice.settings.deployments)))
         return Notice(code="model_unavailable", message=f"Model '{choice.name}': {reason}") if reason else None
 
+    async def look(self) -> None:
+        """Asks servers that no catalogue knows what they offer, for the next `rows`. Takes a second at most."""
+        await self._backends.look()
+
     def rows(self, provider: str = "", query: str = "") -> list[ModelView]:
         """What there is to pick: what is configured, what providers with credentials offer, and the stand-in.
 
         `provider` is the id or the name of a provider, `query` a part of a model's id or name. A provider without
         credentials is left out, and so are dated versions of a model that is listed; any of them can still be named.
         """
-        found = listing.rows(self._config, self._catalogue)
+        found = listing.rows(self._config, self._catalogue, self._backends.offered())
         wanted = [row for row in found if listing.matches(row, provider=provider, query=query)]
         return [self._as_it_is(row) for row in wanted]
 

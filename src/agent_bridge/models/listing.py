@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from agent_bridge.config import Config
@@ -15,15 +15,16 @@ from agent_bridge.models.choices import ModelChoice, choose, deployments_of, pro
 from agent_bridge.models.credentials import access_of, key_variable
 from agent_bridge.models.demo import DEMO_REASON
 from agent_bridge.models.facts import facts_of
+from agent_bridge.models.openai import Offer
 from agent_bridge.views import ModelView
 
 _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})(?=$|-v\d)")
 
 
-def rows(config: Config, catalogue: Catalogue) -> Iterator[ModelView]:
-    """What is configured, what the providers with credentials offer, and the stand-in; each id once."""
+def rows(config: Config, catalogue: Catalogue, offers: Iterable[Offer] = ()) -> Iterator[ModelView]:
+    """What is configured, what servers and providers with credentials offer, and the stand-in; each id once."""
     seen: set[str] = set()
-    for row in _all_rows(config, catalogue):
+    for row in _all_rows(config, catalogue, offers):
         if row.id not in seen:
             seen.add(row.id)
             yield row
@@ -54,10 +55,13 @@ def _missing(choice: ModelChoice, environ: Mapping[str, str]) -> str | None:
     return None
 
 
-def _all_rows(config: Config, catalogue: Catalogue) -> Iterator[ModelView]:
+def _all_rows(config: Config, catalogue: Catalogue, offers: Iterable[Offer]) -> Iterator[ModelView]:
     of_servers = [server.model for server in config.servers.values() if server.model]
     for name in (*config.models, config.default_model, *of_servers):
         yield _configured(name, config, catalogue)
+    for offer in offers:
+        row = _row(offer.model_id, offer.model_id, catalogue.entry(offer.model_id))
+        yield replace(row, max_input_tokens=offer.max_input_tokens or row.max_input_tokens)
     for prefix in _prefixes(config.environ, catalogue):
         offered = catalogue.offered_by(prefix)
         known = {entry.model_id for entry in offered}

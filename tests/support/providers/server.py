@@ -29,6 +29,7 @@ ROUTES: tuple[tuple[str, Wire], ...] = (
     (r".+:streamGenerateContent", Gemini()),
     (r"/gemini/openai/chat/completions", GeminiCompatible()),
     (r"(/v1|/openai/deployments/[^/]+)?/chat/completions", OpenAI()),
+    (r"/v1/models", OpenAI()),
 )
 IAM_TOKEN = "exchanged-token"
 

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from agent_bridge.models.openai.lane import NativeLane
 from agent_bridge.models.openai.model import OpenAIModel
+from agent_bridge.models.openai.offers import Offer
 
-__all__ = ["NativeLane", "OpenAIModel"]
+__all__ = ["NativeLane", "Offer", "OpenAIModel"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlsplit
 
 AZURE_VERSION = "2025-02-01-preview"
@@ -21,6 +21,11 @@ class Endpoint:
     model: str
     """As the provider calls it."""
     key: str = field(default="", repr=False)
+
+    @property
+    def listing(self) -> Endpoint:
+        """Where the same server says which models it has."""
+        return replace(self, url=f"{self.url.partition('?')[0].removesuffix(_PATH)}/models")
 
     @property
     def host(self) -> str:

@@ -11,6 +11,7 @@ from agent_bridge.models.openai.counting import Counter
 from agent_bridge.models.openai.endpoints import Address, endpoint_of
 from agent_bridge.models.openai.message_json import MessageJson
 from agent_bridge.models.openai.model import OpenAIModel, Target
+from agent_bridge.models.openai.offers import Offer, Offers, places
 from agent_bridge.models.openai.sameness import is_the_same
 from agent_bridge.models.openai.tool_json import ToolJson
 from agent_bridge.models.prices import Prices
@@ -29,6 +30,7 @@ class NativeLane:
         self._catalogue = catalogue
         self._environ = environ
         self._connections = Connections(environ)
+        self._offers = Offers(self._connections)
         self._prices = Prices(catalogue)
         self._tools = ToolJson()
         self._messages = MessageJson()
@@ -74,6 +76,14 @@ class NativeLane:
             scrubber=Scrubber({*secrets, endpoint.key}),
         )
         return OpenAIModel(target, self._connections)
+
+    async def look(self) -> None:
+        """Asks the servers that the environment names, and that no catalogue knows. Takes a second at most."""
+        await self._offers.look(places(self._environ))
+
+    def offered(self) -> list[Offer]:
+        """What they said when somebody last looked."""
+        return self._offers.known()
 
     def prepare(self) -> None:
         """Does now, in any thread, what the first request would wait for: about 50 ms."""

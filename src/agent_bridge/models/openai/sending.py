@@ -25,7 +25,7 @@ _SAFE = "/%?=&:@!$'()*+,;~-._"
 class Sending:
     """Raises `ValueError` where the address is none."""
 
-    def __init__(self, endpoint: Endpoint, *, connect_timeout_s: float) -> None:
+    def __init__(self, endpoint: Endpoint, *, connect_timeout_s: float, method: str = "POST") -> None:
         import httpcore2  # here, so that importing this module stays cheap
 
         parts = urlsplit(endpoint.url)
@@ -38,13 +38,14 @@ class Sending:
             (b"host", name if parts.port is None else b"%b:%d" % (name, parts.port)),
             *((header.encode(), value.encode()) for header, value in headers.items()),
         ]
+        self._method = method
         self._extensions = {"timeout": {"connect": connect_timeout_s}}
 
     def request(self, body: bytes) -> httpcore2.Request:
         import httpcore2
 
         return httpcore2.Request(
-            "POST",
+            self._method,
             self.url,
             headers=[*self._headers, (b"content-length", b"%d" % len(body))],
             content=body,
