@@ -113,12 +113,7 @@ async def test_a_person_approves_and_the_same_call_returns_the_answer(entry: Ent
         "type": "object",
         "properties": {
             "approve": {"type": "boolean", "title": "Approve wipe"},
-            "note": {
-                "type": "string",
-                "title": "Note",
-                "description": "What the agent is told with a no.",
-                "default": "",
-            },
+            "note": {"type": "string", "title": "Note", "description": "What the agent is told with a no."},
         },
         "required": ["approve"],
     }

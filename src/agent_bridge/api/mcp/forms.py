@@ -40,7 +40,7 @@ class Form:
     def schema(self) -> JsonObject:
         titles = {field: f"Approve {one.tool}" for field, one in self._fields()}
         fields: JsonObject = {field: {"type": "boolean", "title": title} for field, title in titles.items()}
-        note = {"type": "string", "title": "Note", "description": "What the agent is told with a no.", "default": ""}
+        note = {"type": "string", "title": "Note", "description": "What the agent is told with a no."}
         return {"type": "object", "properties": {**fields, "note": note}, "required": list(titles)}
 
     def answers(self, given: mcp_types.ElicitResult, by: str) -> dict[str, Answer]:
