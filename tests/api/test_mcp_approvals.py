@@ -11,14 +11,17 @@ from typing import Any
 import mcp_types
 import pytest
 from fastmcp import Client
+from fastmcp.server.auth.providers.jwt import RSAKeyPair
 from mcp.shared.exceptions import MCPError
 
+from agent_bridge.api.identity import open_authenticator
 from agent_bridge.bridge import Bridge
 from agent_bridge.calls import Answer
 from agent_bridge.config import Settings
+from agent_bridge.config.schema import Auth, Jwt
 from agent_bridge.records import LOCAL
 from agent_bridge.tools import JsonObject
-from support.mcp_entries import ACROSS, EVERYWHERE, IN_PROCESS, QUICK, STDIO, Entry, child, door
+from support.mcp_entries import ACROSS, ERAS, EVERYWHERE, IN_PROCESS, QUICK, STDIO, Entry, Era, child, door, listening
 from support.mcp_hearing import Hearing
 from support.scripts import obedient_bridge, read, script, written
 
@@ -247,6 +250,25 @@ async def test_status_asks_at_once_what_a_run_has_needed_for_long(entry: Entry, 
         ended = await bridge.wait(LOCAL, run["run_id"], 5)
 
     assert (ended.status, len(person.shown)) == ("completed", 1)
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_who_may_only_read_is_not_asked(era: Era, tmp_path: Path) -> None:
+    pair, person = RSAKeyPair.generate(), Person(approve=True)
+    jwt = Jwt(public_key=pair.public_key, issuer="https://id", audience="agent-bridge")
+    chats, reads = (pair.create_token("ann", "https://id", "agent-bridge", [scope]) for scope in ("chat", "read"))
+    async with (
+        obedient_bridge(QUICK) as bridge,
+        listening(door(bridge, authenticator=open_authenticator(Auth(jwt=jwt), {}))) as address,
+        Client(address, mode=era, auth=chats, elicitation_handler=Person()) as ann,
+        Client(address, mode=era, auth=reads, elicitation_handler=person) as reader,
+    ):
+        run = await call(ann, "chat", message=wipes(tmp_path / "ledger"), wait_s=0)
+        while run["status"] != "input_required":
+            run = await call(ann, "status", run_id=run["run_id"])
+        seen = await call(reader, "status", run_id=run["run_id"], after=run["last_seq"], wait_s=0.1)
+
+    assert (seen["status"], person.shown) == ("input_required", [])
 
 
 @across

@@ -1,26 +1,16 @@
-"""Asking the person behind a call to approve: in the way that this call's client declared, or not at all.
-
-In the handshake era the form is sent while the call waits. In 2026-07-28 it is the result of the call, and the client
-makes the same call again with the answers.
-"""
+"""Questions of a run to the person behind a call, and the person's decisions back to the run."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import anyio
 import mcp_types
-from fastmcp.server.dependencies import get_context
 from fastmcp.tools.base import InputRequiredToolResult
-from mcp.server.session import ServerSession
-from mcp.shared.exceptions import MCPError
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import ValidationError
 
+from agent_bridge.api.mcp.asker import Asker
 from agent_bridge.api.mcp.forms import Form
 from agent_bridge.api.mcp.request_state import RequestState, asked_again, redeem
 from agent_bridge.calls import Answer
@@ -32,71 +22,12 @@ from agent_bridge.views import RunView
 if TYPE_CHECKING:
     from agent_bridge.bridge import Bridge
 
-logger = logging.getLogger(__name__)
-
-Way = Literal["by request", "by result", "not at all"]
 _LOOK_S = 30.0
 """How long one look for decisions made elsewhere may last. Any event ends it; this bounds what a lost one costs."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
-    """What the client of one request lets us ask, and what it brings back from an earlier round of the same call."""
-
-    way: Way
-    session: ServerSession
-    request_id: mcp_types.RequestId
-    request_state: str | None = None
-    responses: Mapping[str, object] = field(default_factory=dict[str, object])
-
-    @property
-    def can_ask(self) -> bool:
-        return self.way != "not at all"
-
-    def asks_at_once(self, run: RunView) -> bool:
-        """Whether the call has nothing to wait for, because what the run needs is its result."""
-        return self.way == "by result" and run.status == "input_required"
-
-    async def elicit(self, form: Form) -> mcp_types.ElicitResult | None:
-        """What the person filled in; nothing where the client cannot do what it declared, or is gone."""
-        try:
-            return await self.session.elicit_form(form.message, form.schema, self.request_id)
-        except (MCPError, ValidationError, anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
-            logger.info("Nobody could be asked about run %s: %s", form.run.run_id, error)
-            return None
-
-
-def current() -> Asker:
-    """Of the request that is being served."""
-    context = get_context()
-    request = context.request_context
-    if request is None or request.request_id is None:
-        raise RuntimeError("There is no request to answer.")
-    return Asker(
-        way=_way(request.session, is_modern=request.protocol_version in MODERN_PROTOCOL_VERSIONS),
-        session=request.session,
-        request_id=request.request_id,
-        request_state=context.request_state,
-        responses=context.input_responses or {},
-    )
-
-
-def takes_forms(capabilities: mcp_types.ClientCapabilities | None) -> bool:
-    """Whether the client declared elicitation by form, which is also what no mode at all means."""
-    elicitation = capabilities.elicitation if capabilities else None
-    return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
-
-
-def _way(session: ServerSession, *, is_modern: bool) -> Way:
-    if not takes_forms(session.client_capabilities):
-        return "not at all"
-    if is_modern:
-        return "by result"
-    return "by request" if session.can_send_request else "not at all"
-
-
 class Questions:
-    """Puts what is pending to a person, and the person's decisions to the run. The first decision counts."""
+    """The first decision counts, wherever it is made."""
 
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import anyio
 
-from agent_bridge.api.mcp.asking import Asker, Questions
+from agent_bridge.api.mcp.asker import Asker
+from agent_bridge.api.mcp.asking import Questions
 from agent_bridge.api.mcp.channel import Channel
 from agent_bridge.api.mcp.departures import Departures
 from agent_bridge.api.mcp.pump import Pace, Pump

@@ -27,6 +27,7 @@ from mcp_types.jsonrpc import HEADER_MISMATCH, MISSING_REQUIRED_CLIENT_CAPABILIT
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from agent_bridge.api.mcp import asking, refusal, results, task_shapes
+from agent_bridge.api.mcp.asker import Asker
 from agent_bridge.api.mcp.asking import Questions
 from agent_bridge.api.mcp.task_shapes import IDENTIFIER, Task, TaskParams, UpdateParams
 from agent_bridge.api.mcp.tools import Tools
@@ -72,7 +73,8 @@ class TasksExtension(ServerExtension):
             asked = self._tools.request(params.name, params.arguments or {})
             if asked is None:
                 return await call_next()
-            who, can_ask = self._who(), asking.current().can_ask
+            who = self._who()
+            can_ask = Asker.of_request(who).can_ask
             run = await self._bridge.chat(who, replace(asked, can_ask=can_ask, model_can_respond=True))
             return await self._task(who, run, result_type="task")
         except BridgeError as error:
@@ -100,7 +102,7 @@ class TasksExtension(ServerExtension):
         newest = await self._bridge.events(who, run.run_id, after=max(0, run.last_seq - _LAST_EVENTS))
         created_at = cast(float, (await self._bridge.record(who, run.run_id))["created_at"])
         status = task_shapes.status_of(run)
-        asked = asking.requests(run) if status == "input_required" and asking.current().can_ask else None
+        asked = asking.requests(run) if status == "input_required" and Asker.of_request(who).can_ask else None
         return Task(
             result_type=result_type,
             task_id=run.run_id,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from fastmcp.tools.base import ToolResult
 
-from agent_bridge.api.mcp import arguments, asking, channel, hosts, results
+from agent_bridge.api.mcp import arguments, channel, hosts, results
+from agent_bridge.api.mcp.asker import Asker
 from agent_bridge.api.mcp.asking import Questions
 from agent_bridge.api.mcp.attachment import Attachments
 from agent_bridge.bridge.requests import ChatRequest, ConnectRequest
@@ -84,7 +85,8 @@ class Tools:
         return await self._answer(given.request(server), given.wait_s)
 
     async def _answer(self, request: ChatRequest, wait_s: float | None) -> ToolResult:
-        who, caller, asker = self._who(), channel.current(), asking.current()
+        who, caller = self._who(), channel.current()
+        asker = Asker.of_request(who)
         if wait_s is None:
             wait_s = hosts.safe_wait(
                 channel.client_name(), self._bridge.settings.host_wait_s, hears_progress=caller.hears_progress
@@ -107,7 +109,7 @@ class Tools:
             if latest is None:
                 return results.of_idle_session(await self._bridge.session(who, given.session_id))
             run_id = latest.run_id
-        asker = asking.current()
+        asker = Asker.of_request(who)
         before = await self._questions.take(who, asker)
         look = await self._attachments.look(who, run_id, given.after, given.wait_s, channel.current(), asker)
         asked = self._questions.result(look.run, before, asker) if given.wait_s else None
