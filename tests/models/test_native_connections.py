@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -233,7 +234,8 @@ async def test_a_sender_who_is_faster_than_the_reader_is_made_to_wait() -> None:
             if writer.transport.get_write_buffer_size() > 2**20:
                 refused.set()
                 break
-        await reader.read()
+        with suppress(ConnectionResetError):  # the reader leaves with most of it unread
+            await reader.read()
         writer.close()
 
     server = await asyncio.start_server(pour, "127.0.0.1", 0)
