@@ -194,13 +194,13 @@ async def test_a_caller_that_does_not_read_delays_the_answer_by_the_grace_and_no
 async def test_the_answer_waits_for_a_caller_that_is_slow_as_long_as_it_reads() -> None:
     class Slow(Ear):
         async def progress(self, message: str, event: JsonObject | None = None) -> None:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.03)
             await super().progress(message, event)
 
     clock = Clock()
     warnings = recorded(*(Warned(code="x", message=f"warning {number}") for number in range(30)))
     ear = Slow(clock)
-    following = Pump(FakeLog(clock, warnings), cast(Channel, ear), Pace(grace_s=0.1))
+    following = Pump(FakeLog(clock, warnings), cast(Channel, ear), Pace(grace_s=0.5))
     async with anyio.create_task_group() as group:
         group.start_soon(following.follow, "Hello.")
         await following.finish(30)
