@@ -35,7 +35,7 @@ from agent_bridge.errors import ModelRefused, ModelTimeout
 from agent_bridge.events import Emit, Event, Retry, StepEnd, Token, ToolProgress, Warned
 from agent_bridge.messages import Message, ModelFacts, ModelRequest, Reply, ToolCall, ToolResult, Turn, text_of
 from agent_bridge.records import Call, Notice, Run, Step, StopReason
-from agent_bridge.tools import JsonObject, Tool, ToolDefinitions
+from agent_bridge.tools import CallContext, JsonObject, Tool, ToolDefinitions
 
 
 class Model(Protocol):
@@ -54,21 +54,14 @@ class Model(Protocol):
         ...
 
 
-Progress = Callable[[float, float | None, str | None], None]
-"""Takes progress, total and message, and returns at once."""
-
-
 class Tools(Protocol):
     """The tools of one session."""
 
     @property
     def definitions(self) -> ToolDefinitions: ...
 
-    async def call(self, name: str, arguments: JsonObject, *, timeout_s: float, progress: Progress) -> ToolResult:
-        """Calls a tool of `definitions`. Whatever goes wrong is a result with `is_error`, for the model to read.
-
-        `timeout_s` is how long it may go without progress.
-        """
+    async def call(self, name: str, arguments: JsonObject, context: CallContext) -> ToolResult:
+        """Calls a tool of `definitions`. Whatever goes wrong is a result with `is_error`, for the model to read."""
         ...
 
 
@@ -270,9 +263,13 @@ class Agent:
             self._journal.emit(ToolProgress(call_id=call.call_id, progress=done, total=total, message=message))
 
         began = time.perf_counter()
-        result = await self._brief.tools.call(
-            call.tool, call.arguments, timeout_s=self.run.limits.tool_timeout_s, progress=progress
+        context = CallContext(
+            run_id=self.run.run_id,
+            call_id=call.call_id,
+            timeout_s=self.run.limits.tool_timeout_s,
+            progress=progress,
         )
+        result = await self._brief.tools.call(call.tool, call.arguments, context)
         return replace(
             call,
             status="error" if result.is_error else "ok",

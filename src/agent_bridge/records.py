@@ -48,6 +48,18 @@ LOCAL = Principal("local")
 """The caller on stdio and on an open loopback."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """For whom an upstream works, where it keeps its users apart: a session, and whose session it is."""
+
+    session_id: str
+    principal: str
+
+
+NOBODY = Tenant("", LOCAL.id)
+"""For whom an upstream works while it is only looked at."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     session_id: str
@@ -64,6 +76,10 @@ class Session:
     """The only upstream of a session that was connected to an address."""
     created_at: float
     expires_at: float
+
+    @property
+    def tenant(self) -> Tenant:
+        return Tenant(self.session_id, self.principal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

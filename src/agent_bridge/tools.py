@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypedDict
@@ -26,6 +26,21 @@ class Tool:
     read_only: bool | None = None
     destructive: bool | None = None
     idempotent: bool | None = None
+
+
+Progress = Callable[[float, float | None, str | None], None]
+"""Takes progress, total and message, and returns at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallContext:
+    """What a tool call is made in, besides its arguments."""
+
+    run_id: str = ""
+    call_id: str = ""
+    timeout_s: float
+    """How long the tool may go without progress."""
+    progress: Progress
 
 
 class FunctionDefinition(TypedDict):

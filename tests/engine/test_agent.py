@@ -5,14 +5,14 @@ import time
 
 import pytest
 
-from agent_bridge.agent import Agent, Brief, Progress
+from agent_bridge.agent import Agent, Brief
 from agent_bridge.calls import interrupted, resumable, turn_of
 from agent_bridge.config.schema import Limits
 from agent_bridge.errors import ModelError, ModelRefused, ModelTimeout
 from agent_bridge.events import Event, StepEnd, Token, ToolEnd, ToolFailed, ToolProgress, ToolStart
 from agent_bridge.messages import ToolResult
 from agent_bridge.records import Run
-from agent_bridge.tools import JsonObject, Tool
+from agent_bridge.tools import JsonObject, Progress, Tool
 from support.scripted import SPENT, LocalTools, MemoryJournal, Says, ScriptedModel
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ from agent_bridge.app import background
 from agent_bridge.bridge import Bridge, Changes, ChatRequest
 from agent_bridge.config import Config, Settings
 from agent_bridge.config.schema import Server, ToolFilter, Upstream
-from agent_bridge.records import LOCAL, Principal
+from agent_bridge.records import LOCAL, NOBODY, Principal, Tenant
 from agent_bridge.runs import Equip, Executor, Legs, Runs, keep_house
 from agent_bridge.store import Store, open_store
 from agent_bridge.upstream import UpstreamReport
@@ -41,8 +41,9 @@ class LocalUpstreams:
         filter: ToolFilter,
         narrow: Sequence[str] = (),
         extra: Mapping[str, Upstream] | None = None,
+        tenant: Tenant = NOBODY,
     ) -> LocalTools:
-        del names, filter, narrow, extra
+        del names, filter, narrow, extra, tenant
         return self.tools
 
     def state(self, names: Sequence[str], *, filter: ToolFilter | None = None) -> tuple[ServerState, int | None]:

@@ -7,13 +7,12 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from agent_bridge.agent import Progress
 from agent_bridge.errors import BridgeError
 from agent_bridge.events import Emit, Event, Thinking, Token
 from agent_bridge.messages import Finish, Message, ModelFacts, ModelRequest, Reply, ToolCall, ToolResult, Usage
 from agent_bridge.records import Notice, Run
 from agent_bridge.rules import SchemaRules
-from agent_bridge.tools import JsonObject, Tool, ToolDefinitions
+from agent_bridge.tools import CallContext, JsonObject, Tool, ToolDefinitions
 from agent_bridge.views import ModelView
 
 SPENT = Usage(input_tokens=10, output_tokens=5, cost_usd=0.001)
@@ -130,10 +129,9 @@ class LocalTools:
     def complaint(self, name: str, arguments: JsonObject) -> str | None:
         return SchemaRules(self.definitions.by_name[name].parameters).complaint(arguments)
 
-    async def call(self, name: str, arguments: JsonObject, *, timeout_s: float, progress: Progress) -> ToolResult:
-        del timeout_s
+    async def call(self, name: str, arguments: JsonObject, context: CallContext) -> ToolResult:
         self.called.append((name, arguments))
-        given = {"progress": progress} if name.startswith("slow") else {}
+        given = {"progress": context.progress} if name.startswith("slow") else {}
         result = await self._bodies[name](**arguments, **given)
         return ToolResult(content=result) if isinstance(result, str) else result
 

@@ -9,14 +9,13 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from agent_bridge.agent import Progress
 from agent_bridge.cli import parse
 from agent_bridge.config.schema import Limits, Server
 from agent_bridge.errors import BridgeError, ModelError
 from agent_bridge.terminal.ask import Question, ask
 from agent_bridge.terminal.chat import chat
 from agent_bridge.terminal.failures import guarded
-from agent_bridge.tools import Tool
+from agent_bridge.tools import Progress, Tool
 from support.bridges import scripted_bridge
 from support.scripted import LocalTools, Says, ScriptedModel
 

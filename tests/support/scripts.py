@@ -14,14 +14,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypedDict, cast
 
-from agent_bridge.agent import Progress
 from agent_bridge.bridge import Bridge
 from agent_bridge.config import Settings
 from agent_bridge.config.schema import Approvals
 from agent_bridge.errors import ModelRateLimited
 from agent_bridge.events import Emit, Token
 from agent_bridge.messages import ModelRequest, Reply, ToolResult, text_of
-from agent_bridge.tools import JsonObject, Tool
+from agent_bridge.tools import JsonObject, Progress, Tool
 from support.bridges import SERVERS, scripted_bridge
 from support.scripted import LocalTools, Says, ScriptedModel
 

@@ -11,7 +11,7 @@ import pytest
 from agent_bridge.config.schema import ToolFilter, Upstream
 from agent_bridge.upstream import Upstreams
 from support import published
-from support.upstreams.calls import DEADLINE_S, call
+from support.upstreams.calls import call, context
 from support.upstreams.configs import EVERYTHING
 
 pytestmark = pytest.mark.anyio
@@ -63,8 +63,7 @@ async def test_progress_of_a_published_server_arrives() -> None:
         result = await tools.call(
             "trigger-long-running-operation",
             {"duration": 0.2, "steps": 2},
-            timeout_s=DEADLINE_S,
-            progress=lambda done, total, message: heard.append((done, total)),
+            context(progress=lambda done, total, message: heard.append((done, total))),
         )
     assert not result.is_error
     assert heard == [(1, 2), (2, 2)]

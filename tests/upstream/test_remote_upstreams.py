@@ -18,7 +18,7 @@ from agent_bridge.config.schema import Upstream
 from agent_bridge.messages import ToolResult
 from agent_bridge.records import Notice
 from agent_bridge.upstream import Upstreams
-from support.upstreams.calls import DEADLINE_S, call
+from support.upstreams.calls import DEADLINE_S, call, context
 from support.upstreams.configs import EVERYTHING
 from support.upstreams.fast import Remote
 from support.upstreams.sse_process import sse_process
@@ -91,8 +91,7 @@ async def test_progress_of_a_remote_tool_is_told(way: Way) -> None:
         result = await tools.call(
             "steps",
             {},
-            timeout_s=DEADLINE_S,
-            progress=lambda done, total, message: heard.append((done, total, message)),
+            context(progress=lambda done, total, message: heard.append((done, total, message))),
         )
     assert result.content == "done"
     assert heard == [(1, 2, "step 1"), (2, 2, "step 2")]

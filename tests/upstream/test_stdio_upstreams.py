@@ -15,7 +15,7 @@ from agent_bridge.config.schema import Upstream
 from agent_bridge.messages import ToolResult
 from agent_bridge.tools import Tool
 from agent_bridge.upstream import Upstreams
-from support.upstreams.calls import DEADLINE_S, call, unheard, until
+from support.upstreams.calls import DEADLINE_S, call, context, until
 from support.upstreams.configs import EVERYTHING, lines_of, old_server
 
 pytestmark = pytest.mark.anyio
@@ -73,7 +73,7 @@ async def test_progress_is_told() -> None:
     async with upstreams({"old": old_server()}) as pool:
         tools = await pool.open(["old"], filter=EVERYTHING)
         await tools.call(
-            "slow", {}, timeout_s=DEADLINE_S, progress=lambda done, total, message: heard.append((done, total, message))
+            "slow", {}, context(progress=lambda done, total, message: heard.append((done, total, message)))
         )
     assert heard == [(1, 3, "step 1"), (2, 3, "step 2"), (3, 3, "step 3")]
 
@@ -105,9 +105,7 @@ async def test_cancelling_a_call_reaches_the_tool_at_once_and_leaves_the_connect
     async with upstreams({"old": old_server(ledger=ledger)}) as pool:
         tools = await pool.open(["old"], filter=EVERYTHING)
         calling = asyncio.create_task(
-            tools.call(
-                "slow", {"step_s": 0.3}, timeout_s=DEADLINE_S, progress=lambda done, total, message: started.set()
-            )
+            tools.call("slow", {"step_s": 0.3}, context(progress=lambda done, total, message: started.set()))
         )
         async with asyncio.timeout(DEADLINE_S):
             await started.wait()
@@ -178,7 +176,7 @@ async def test_arguments_that_break_the_schema_are_not_sent(tmp_path: Path) -> N
     ledger = tmp_path / "ledger"
     async with upstreams({"old": old_server(ledger=ledger)}) as pool:
         tools = await pool.open(["old"], filter=EVERYTHING)
-        result = await tools.call("echo", {"text": 5}, timeout_s=DEADLINE_S, progress=unheard)
+        result = await tools.call("echo", {"text": 5}, context())
     assert result.is_error
     assert result.content == (
         "The arguments of 'echo' are not valid: `text`: 5 is not of type 'string'. Correct them and call it again."

@@ -10,7 +10,7 @@ from agent_bridge.agent import Model, Tools
 from agent_bridge.config import Config
 from agent_bridge.config.schema import Policy, Server, ToolFilter, Upstream
 from agent_bridge.errors import NoTools, ServerInactive, ServerNotFound
-from agent_bridge.records import Notice, Session
+from agent_bridge.records import Notice, Session, Tenant
 from agent_bridge.tools import JsonObject, Tool
 
 DIRECT = "remote"
@@ -36,6 +36,7 @@ class OpenTools(Protocol):
         filter: ToolFilter,
         narrow: Sequence[str] = (),
         extra: Mapping[str, Upstream] = ...,
+        tenant: Tenant = ...,
     ) -> Toolset: ...
 
 
@@ -84,9 +85,13 @@ class Equip:
     async def tools_of(self, session: Session) -> Toolset:
         if session.upstream is not None:
             extra = {DIRECT: session.upstream}
-            return await self._open_tools([DIRECT], filter=ToolFilter(), narrow=session.tools, extra=extra)
+            return await self._open_tools(
+                [DIRECT], filter=ToolFilter(), narrow=session.tools, extra=extra, tenant=session.tenant
+            )
         server = self.server_of(session)
-        return await self._open_tools(server.upstreams, filter=server.tools, narrow=session.tools)
+        return await self._open_tools(
+            server.upstreams, filter=server.tools, narrow=session.tools, tenant=session.tenant
+        )
 
     def server_of(self, session: Session) -> Server:
         """Raises `ServerNotFound` or `ServerInactive`."""

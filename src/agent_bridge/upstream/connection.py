@@ -11,12 +11,12 @@ from contextvars import Context
 
 from agent_bridge.errors import BridgeError, UpstreamUnavailable
 from agent_bridge.messages import ToolResult
-from agent_bridge.tools import JsonObject
+from agent_bridge.tools import CallContext, JsonObject
 from agent_bridge.upstream import advice
 from agent_bridge.upstream.content import failure
 from agent_bridge.upstream.life import Life
 from agent_bridge.upstream.line_log import LineLog
-from agent_bridge.upstream.link import Dial, Era, Link, Lost, Progress, RemoteTool
+from agent_bridge.upstream.link import Dial, Era, Link, Lost, RemoteTool
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
@@ -79,14 +79,14 @@ class Connection:
             async with asyncio.timeout(patience):
                 await life.settled.wait()
 
-    async def call(self, tool: RemoteTool, arguments: JsonObject, tell: Progress) -> ToolResult:
+    async def call(self, tool: RemoteTool, arguments: JsonObject, context: CallContext) -> ToolResult:
         """Calls once more what was lost, where that does no harm."""
         for once_more in (True, False):
             life = await self._ready()
             if isinstance(life, BridgeError):
                 return failure(f"The tool was not called. {life.message}")
             try:
-                return await life.call(tool.name, arguments, tell)
+                return await life.call(tool.name, arguments, context)
             except Lost as lost:
                 if lost.unsent or lost.link_is_dead:
                     life.retire()

@@ -16,10 +16,10 @@ from fastmcp import FastMCP
 
 from agent_bridge.errors import UpstreamUnavailable
 from agent_bridge.messages import ToolResult
-from agent_bridge.tools import JsonObject
+from agent_bridge.tools import CallContext, JsonObject
 from agent_bridge.upstream import advice
 from agent_bridge.upstream.content import failure, tool_result
-from agent_bridge.upstream.link import NotOpened, Opened, Outcome, Patience, Progress, RemoteTool
+from agent_bridge.upstream.link import NotOpened, Opened, Outcome, Patience, RemoteTool
 from agent_bridge.upstream.session_link import dumped, remote_tool
 from agent_bridge.upstream.target import Builtin
 
@@ -54,7 +54,7 @@ class InProcessLink:
     async def list_tools(self) -> Sequence[RemoteTool]:
         return [remote_tool(tool.to_mcp_tool()) for tool in await self._server.list_tools()]
 
-    async def call(self, tool: str, arguments: JsonObject, tell: Progress) -> ToolResult:
+    async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:
         # In a context of its own: the bridge may itself be answering a request, which is not this tool's.
         call = asyncio.create_task(self._server.call_tool(tool, arguments), context=Context())
         try:

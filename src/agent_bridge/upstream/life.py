@@ -9,10 +9,10 @@ from typing import Protocol
 
 from agent_bridge.errors import BridgeError, UpstreamUnavailable
 from agent_bridge.messages import ToolResult
-from agent_bridge.tools import JsonObject
+from agent_bridge.tools import CallContext, JsonObject
 from agent_bridge.upstream import advice
 from agent_bridge.upstream.line_log import LineLog
-from agent_bridge.upstream.link import Dial, Era, Link, Lost, NotOpened, Opened, Patience, Progress, RemoteTool
+from agent_bridge.upstream.link import Dial, Era, Link, Lost, NotOpened, Opened, Patience, RemoteTool
 
 _RELIST_S = 30.0
 _logger = logging.getLogger(__name__)
@@ -86,12 +86,12 @@ class Life:
             self._link = None
             self.settled.set()
 
-    async def call(self, tool: str, arguments: JsonObject, tell: Progress) -> ToolResult:
+    async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:
         """Raises `Lost`. A cancelled call is abandoned at once; its upstream is told in the background."""
         if (link := self.link) is None:
             raise Lost("the connection was closed", unsent=True)
         self._calls += 1
-        task = self._tasks.create_task(_outcome(link.call(tool, arguments, tell)))
+        task = self._tasks.create_task(_outcome(link.call(tool, arguments, context)))
         task.add_done_callback(self._called)
         try:
             outcome = await asyncio.shield(task)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from agent_bridge.errors import BridgeError
 from agent_bridge.messages import ToolResult
-from agent_bridge.tools import JsonObject
+from agent_bridge.tools import CallContext, JsonObject
 from agent_bridge.upstream.line_log import LineLog
 
 Era = Literal["auto", "legacy", "2026-07-28"]
-
-Progress = Callable[[float, float | None, str | None], None]
-"""Takes progress, total and message, and returns at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +42,7 @@ class Link(Protocol):
         """Raises `Lost`."""
         ...
 
-    async def call(self, tool: str, arguments: JsonObject, tell: Progress) -> ToolResult:
+    async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:
         """Raises `Lost` where there is no answer and none will come. All else that goes wrong is a result."""
         ...
 

@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 from agent_bridge.config.schema import ToolFilter, Upstream
 from agent_bridge.errors import UpstreamUnavailable
-from agent_bridge.records import Notice
+from agent_bridge.records import NOBODY, Notice, Tenant
 from agent_bridge.tools import ToolDefinitions
 from agent_bridge.upstream import advice
 from agent_bridge.upstream.connection import Connection
@@ -76,11 +76,13 @@ class Upstreams:
         filter: ToolFilter,
         narrow: Sequence[str] = (),
         extra: Mapping[str, Upstream] = _NO_EXTRA,
+        tenant: Tenant = NOBODY,
     ) -> Toolset:
         """The tools of these upstreams and of `extra`, which a caller configured and which may name no variables.
 
         An upstream that cannot be used is a notice. Definitions are the same object as long as nothing has changed.
         """
+        del tenant  # every session shares the same connections
         chosen = self._chosen(names, extra)
         missing = [connection for connection in chosen.values() if connection.link is None]
         if missing:

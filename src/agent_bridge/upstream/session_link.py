@@ -10,9 +10,9 @@ from mcp import ClientSession, MCPError
 from pydantic import ValidationError
 
 from agent_bridge.messages import ToolResult
-from agent_bridge.tools import JsonObject
+from agent_bridge.tools import CallContext, JsonObject
 from agent_bridge.upstream.content import failure, tool_result
-from agent_bridge.upstream.link import Lost, Progress, RemoteTool
+from agent_bridge.upstream.link import Lost, RemoteTool
 from agent_bridge.upstream.session import WireError, breaks_off, ends_connection
 
 _MAX_PAGES = 100
@@ -57,9 +57,9 @@ class SessionLink:
             # A server may have only resources or prompts.
             return types.ListToolsResult(tools=[], ttl_ms=0, cache_scope="private")
 
-    async def call(self, tool: str, arguments: JsonObject, tell: Progress) -> ToolResult:
+    async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:
         async def heard(progress: float, total: float | None, message: str | None) -> None:
-            tell(progress, total, message)
+            context.progress(progress, total, message)
 
         try:
             result = await self._session.call_tool(tool, arguments, progress_callback=heard, allow_input_required=True)

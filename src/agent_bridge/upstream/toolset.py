@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agent_bridge.config.schema import ToolFilter
 from agent_bridge.messages import ToolResult
 from agent_bridge.records import Notice
 from agent_bridge.rules import SchemaRules
-from agent_bridge.tools import JsonObject, Tool, ToolDefinitions
+from agent_bridge.tools import CallContext, JsonObject, Tool, ToolDefinitions
 from agent_bridge.upstream.connection import Connection
 from agent_bridge.upstream.content import failure
 from agent_bridge.upstream.filters import selected
-from agent_bridge.upstream.link import Progress, RemoteTool
+from agent_bridge.upstream.link import RemoteTool
 from agent_bridge.upstream.names import final_names
 
 
@@ -34,17 +34,14 @@ class Toolset:
     """What is wrong with the upstreams whose tools are missing."""
     _routes: Mapping[str, Route] = field(repr=False)
 
-    async def call(self, name: str, arguments: JsonObject, *, timeout_s: float, progress: Progress) -> ToolResult:
-        """Calls a tool of `definitions`. Whatever goes wrong is a result with `is_error`, for the model to read.
-
-        `timeout_s` is how long it may go without progress.
-        """
+    async def call(self, name: str, arguments: JsonObject, context: CallContext) -> ToolResult:
+        """Calls a tool of `definitions`. Whatever goes wrong is a result with `is_error`, for the model to read."""
         route = self._routes.get(name)
         if route is None:
             return failure(f"There is no tool '{name}'. Use one of: {', '.join(self.definitions.by_name) or 'none'}.")
         if complaint := route.rules.complaint(arguments):
             return failure(f"The arguments of '{name}' are not valid: {complaint}. Correct them and call it again.")
-        return await _watched(route, arguments, timeout_s, progress)
+        return await _watched(route, arguments, context)
 
     def complaint(self, name: str, arguments: JsonObject) -> str | None:
         """What is wrong with the arguments, by the input schema of the tool."""
@@ -52,23 +49,23 @@ class Toolset:
         return route.rules.complaint(arguments) if route else None
 
 
-async def _watched(route: Route, arguments: JsonObject, timeout_s: float, progress: Progress) -> ToolResult:
+async def _watched(route: Route, arguments: JsonObject, context: CallContext) -> ToolResult:
     now = asyncio.get_running_loop().time
-    clock = asyncio.timeout(timeout_s)
+    clock = asyncio.timeout(context.timeout_s)
 
     def heard(done: float, total: float | None, message: str | None) -> None:
         if not clock.expired():
-            clock.reschedule(now() + timeout_s)
-            progress(done, total, message)
+            clock.reschedule(now() + context.timeout_s)
+            context.progress(done, total, message)
 
     try:
         async with clock:
-            return await route.connection.call(route.tool, arguments, heard)
+            return await route.connection.call(route.tool, arguments, replace(context, progress=heard))
     except TimeoutError:
         if not clock.expired():
             raise
         return failure(
-            f"The tool gave no sign of life for {timeout_s:g} s, so the call was cancelled. "
+            f"The tool gave no sign of life for {context.timeout_s:g} s, so the call was cancelled. "
             "Whether it had an effect is unknown."
         )
 

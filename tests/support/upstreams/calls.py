@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from agent_bridge.messages import ToolResult
-from agent_bridge.tools import JsonObject
+from agent_bridge.tools import CallContext, JsonObject, Progress
 from agent_bridge.upstream import Toolset
 
 DEADLINE_S = 10.0
@@ -16,9 +16,13 @@ def unheard(progress: float, total: float | None, message: str | None) -> None:
     """Progress that nobody asked for."""
 
 
+def context(*, timeout_s: float = DEADLINE_S, progress: Progress = unheard) -> CallContext:
+    return CallContext(timeout_s=timeout_s, progress=progress)
+
+
 async def call(tools: Toolset, name: str, timeout_s: float = DEADLINE_S, **arguments: object) -> ToolResult:
     given: JsonObject = dict(arguments)
-    return await tools.call(name, given, timeout_s=timeout_s, progress=unheard)
+    return await tools.call(name, given, context(timeout_s=timeout_s))
 
 
 async def until(condition: Callable[[], bool], within_s: float = DEADLINE_S) -> None:
