@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 NODE_TOOLS := $(TOOLS)/.node-tools-installed
-TIME_SERVER := $(TOOLS)/.time-server-installed
+PYTHON_TOOLS := $(TOOLS)/.python-tools-installed
 
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-deps
 PINNED := --require-hashes --only-binary=:all:
@@ -61,13 +61,14 @@ bench: $(DEVELOPMENT) ## measure start-up against an empty FastMCP server, and r
 	@$(BIN)/python benchmarks/startup.py
 	@$(BIN)/python benchmarks/sharing.py
 
-tools: $(NODE_TOOLS) $(TIME_SERVER) ## install the published servers and tools that the tests use
+tools: $(NODE_TOOLS) $(PYTHON_TOOLS) ## install the published servers and tools that the tests use
 	@tools/find-redis $(TOOLS)/redis-server
+	@tools/find-chromium
 
 pins: $(DEVELOPMENT) ## resolve pyproject.toml and tools/ into the pinned requirements again
 	$(COMPILE) --upgrade pyproject.toml --group build -o requirements.txt
 	$(COMPILE) --upgrade pyproject.toml --group build --group dev -c requirements.txt -o requirements-dev.txt
-	$(COMPILE) --upgrade --group time-server -o tools/mcp-server-time.txt
+	$(COMPILE) --upgrade --group python-servers -o tools/python-servers.txt
 
 clean: ## remove what the commands above made
 	rm -rf $(VENV) $(TOOLS) dist build htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .import_linter_cache
@@ -88,14 +89,14 @@ $(DEVELOPMENT): requirements-dev.txt $(RUNTIME)
 	@touch $@
 
 $(NODE_TOOLS): tools/package.json $(DEVELOPMENT)
-	@echo 'Installing MCP Inspector, the conformance suite and two MCP servers into $(TOOLS) (once).'
+	@echo 'Installing MCP Inspector, the conformance suite and MCP servers into $(TOOLS) (once).'
 	@mkdir -p $(TOOLS)
 	@cp tools/package.json $(TOOLS)/package.json
 	@PATH="$(CURDIR)/$(BIN):$$PATH" NODE_USE_SYSTEM_CA=1 npm install --prefix $(TOOLS) $(NPM_INSTALL)
 	@touch $@
 
-$(TIME_SERVER): tools/mcp-server-time.txt | $(BIN)/python
+$(PYTHON_TOOLS): tools/python-servers.txt | $(BIN)/python
 	@mkdir -p $(TOOLS)
-	@test -x $(TOOLS)/time/bin/python || $(BIN)/python -m venv $(TOOLS)/time
-	@$(TOOLS)/time/bin/python $(PIP_INSTALL) $(PINNED) --requirement tools/mcp-server-time.txt
+	@test -x $(TOOLS)/python/bin/python || $(BIN)/python -m venv $(TOOLS)/python
+	@$(TOOLS)/python/bin/python $(PIP_INSTALL) $(PINNED) --requirement tools/python-servers.txt
 	@touch $@

@@ -19,7 +19,7 @@ import agent_bridge
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = ROOT / "requirements.txt"
 DEVELOPMENT = ROOT / "requirements-dev.txt"
-PINS = [RUNTIME, DEVELOPMENT, ROOT / "tools" / "mcp-server-time.txt"]
+PINS = [RUNTIME, DEVELOPMENT, ROOT / "tools" / "python-servers.txt"]
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 

@@ -30,15 +30,15 @@ def memory(file: Path) -> Upstream:
     return _node_server("server-memory", MEMORY_FILE_PATH=str(file))
 
 
-def browser() -> Upstream:
-    """`@playwright/mcp` with the Chromium of this machine. Skips the test where there is none."""
+def browser(directory: Path) -> Upstream:
+    """`@playwright/mcp` with the Chromium of this machine, working in this directory. Skips where there is none."""
     chromium = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if chromium is None:
         pytest.skip("there is no Chromium on the PATH; make tools installs one where it may")
     node, entry = _node_program("@playwright", "mcp", "cli.js")
     # Root may not have a sandbox.
     options = ("--headless", "--isolated", "--no-sandbox", "--executable-path", chromium)
-    return Upstream(command=node, args=(entry, *options))
+    return Upstream(command=node, args=(entry, *options), cwd=str(directory))
 
 
 def time() -> Upstream:
