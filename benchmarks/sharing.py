@@ -73,8 +73,15 @@ class Models:
         del name
         return Choice()
 
-    def open(self, name: str, *, temperature: float | None = None, max_tokens: int | None = None) -> Instant:
-        del name, temperature, max_tokens
+    def open(
+        self,
+        name: str,
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        principal: str | None = None,
+    ) -> Instant:
+        del name, temperature, max_tokens, principal
         return self.model
 
     async def look(self) -> None:

@@ -83,7 +83,7 @@ def _counted(run: Run, request: ModelRequest) -> tuple[int, int]:
     """The tokens that the provider has counted, and about how many there are besides."""
     everything = tokens_of_all(request.messages) + tokens_of_definitions(request)
     usage = run.steps[-1].usage if run.steps else None
-    if usage is None or usage.input_tokens is None or usage.output_tokens is None:
+    if usage is None or not usage.input_tokens or usage.output_tokens is None:  # none at all: nobody counted
         return 0, everything
     replies = [number for number, message in enumerate(request.messages) if message["role"] == "assistant"]
     return usage.input_tokens + usage.output_tokens, tokens_of_all(request.messages[replies[-1] + 1 :])

@@ -86,6 +86,15 @@ def test_what_the_provider_has_counted_comes_before_an_estimate() -> None:
     assert by_cost.max_tokens in (49, 50)
 
 
+def test_after_a_step_that_cost_nothing_the_next_prompt_is_estimated_whole() -> None:
+    given_again = Usage(input_tokens=0, output_tokens=0, cost_usd=0.0)
+    request = ModelRequest(messages=[*QUESTION.messages, REPLY])
+
+    allowed = allowance(run_with(Step(reply=REPLY, usage=given_again, whole=True), max_tokens=300), request, PRICED)
+
+    assert allowed == Allowance(max_tokens=300 - int(tokens_of_request(request) * MARGIN))
+
+
 async def test_the_model_is_asked_for_no_more_than_is_left() -> None:
     agent, model, _ = agent_for(run_with(max_tokens=200), Says(text=["Yes."]), facts=PRICED)
 

@@ -90,8 +90,15 @@ class ScriptedModels:
         del name
         return ScriptedChoice()
 
-    def open(self, name: str, *, temperature: float | None = None, max_tokens: int | None = None) -> ScriptedModel:
-        del name, temperature, max_tokens
+    def open(
+        self,
+        name: str,
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        principal: str | None = None,
+    ) -> ScriptedModel:
+        del name, temperature, max_tokens, principal
         return self.model
 
     def warm(self) -> None:

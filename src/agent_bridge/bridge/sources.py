@@ -23,8 +23,15 @@ class Models(Protocol):
         """Raises `ModelNotFound`. Needs no secret."""
         ...
 
-    def open(self, name: str, *, temperature: float | None = None, max_tokens: int | None = None) -> Model:
-        """Raises `ModelNotFound` or `ModelCredentials`."""
+    def open(
+        self,
+        name: str,
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        principal: str | None = None,
+    ) -> Model:
+        """For `principal`, whose replies are nobody else's. Raises `ModelNotFound` or `ModelCredentials`."""
         ...
 
     async def look(self) -> None:

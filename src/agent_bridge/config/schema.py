@@ -159,6 +159,8 @@ class ModelAlias(Closed):
     to, else as long as the whole call."""
     idle_timeout_s: Seconds = 90
     """How long the provider may be silent while it answers."""
+    cache_s: Seconds | None = None
+    """How long a reply is given again to the same request of the same caller; without it, every request is sent."""
     max_input_tokens: Count | None = None
     """How long a conversation the model takes, in tokens; without it, as LiteLLM's catalogue says."""
     input_cost_per_token: MoneyOrZero | None = None

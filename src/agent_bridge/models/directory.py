@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Protocol
 
 from agent_bridge.config import Config
 from agent_bridge.errors import ModelCredentials, ModelNotFound
-from agent_bridge.events import Emit
-from agent_bridge.messages import ModelFacts, ModelRequest, Reply
 from agent_bridge.models import listing
 from agent_bridge.models.backends import Backends
+from agent_bridge.models.caching import CachedModel, Model, ReplyCache
 from agent_bridge.models.catalogue import Catalogue
 from agent_bridge.models.choices import ModelChoice, choose, deployments_of
 from agent_bridge.models.demo import DemoModel
@@ -20,15 +18,6 @@ from agent_bridge.models.opening import Opening, Settings
 from agent_bridge.models.retries import Retries
 from agent_bridge.records import Notice
 from agent_bridge.views import ModelView
-
-
-class Model(Protocol):
-    """One model with its settings, ready for use."""
-
-    @property
-    def facts(self) -> ModelFacts: ...
-
-    async def complete(self, request: ModelRequest, emit: Emit) -> Reply: ...
 
 
 class Models:
@@ -41,21 +30,32 @@ class Models:
         self._backends = Backends(self._catalogue, config.environ)
         self._circuits = Circuits()
         self._opening = Opening(config, self._catalogue, self._circuits, self._backends)
+        self._replies = ReplyCache()
 
     def resolve(self, name: str) -> ModelChoice:
         """The model that a name stands for; an empty name is the default. Needs no secret. Raises `ModelNotFound`."""
         return choose(name, self._config, self._catalogue)
 
-    def open(self, name: str, *, temperature: float | None = None, max_tokens: int | None = None) -> Model:
+    def open(
+        self,
+        name: str,
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        principal: str | None = None,
+    ) -> Model:
         """The model with its fallbacks, and with these settings before its own.
 
-        Raises `ModelNotFound`, and `ModelCredentials` where neither it nor a fallback has any.
+        `principal` is whose replies may be given again, where the model wants that; without it none are. Raises
+        `ModelNotFound`, and `ModelCredentials` where neither it nor a fallback has any.
         """
         choice = self.resolve(name)
-        if choice.is_stand_in:
-            return DemoModel()
-        settings = Settings(temperature=temperature, max_tokens=max_tokens)
-        return FailoverModel(self._opening.candidates(choice, settings), retries=self._retries)
+        model = self._opened(choice, Settings(temperature=temperature, max_tokens=max_tokens))
+        ttl_s = choice.settings.cache_s
+        if ttl_s is None or principal is None:
+            return model
+        scope = (principal, choice.name, temperature, max_tokens)
+        return CachedModel(model=model, cache=self._replies, scope=scope, ttl_s=ttl_s)
 
     def check(self, name: str) -> Notice | None:
         """Why the model cannot be used now, as far as its name, its credentials and its latest failures tell."""
@@ -91,6 +91,11 @@ class Models:
 
     async def aclose(self) -> None:
         await self._backends.aclose()
+
+    def _opened(self, choice: ModelChoice, settings: Settings) -> Model:
+        if choice.is_stand_in:
+            return DemoModel()
+        return FailoverModel(self._opening.candidates(choice, settings), retries=self._retries)
 
     def _configured(self) -> Iterator[ModelChoice]:
         """Every model that the configuration names, at every deployment of it."""

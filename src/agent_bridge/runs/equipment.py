@@ -41,7 +41,14 @@ class OpenTools(Protocol):
 
 
 class OpenModel(Protocol):
-    def __call__(self, name: str, *, temperature: float | None = None, max_tokens: int | None = None) -> Model: ...
+    def __call__(
+        self,
+        name: str,
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        principal: str | None = None,
+    ) -> Model: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +75,12 @@ class Equip:
     async def __call__(self, session: Session) -> Equipment:
         """Raises `BridgeError` where the session cannot work at all; what merely degrades it is a notice."""
         server = self.server_of(session)
-        model = self._open_model(session.model, temperature=session.temperature, max_tokens=session.max_tokens)
+        model = self._open_model(
+            session.model,
+            temperature=session.temperature,
+            max_tokens=session.max_tokens,
+            principal=session.principal,
+        )
         tools = await self.tools_of(session)
         return Equipment(
             model=model,
