@@ -1,4 +1,4 @@
-"""What every store promises about names that only one can have."""
+"""What every store promises about names that only one can have, and about what is kept under a name."""
 
 from __future__ import annotations
 
@@ -36,3 +36,37 @@ async def test_a_name_that_was_not_asked_for_in_time_is_free_again(clock: Clock)
         clock.advance(60)
         await store.sweep()
         assert await store.claim("one", "b", ttl_s=60) == "b"
+
+
+async def test_what_is_kept_under_a_name_is_read_until_it_is_replaced(store: Store) -> None:
+    assert await store.kept("one") is None
+    await store.keep("one", "a", ttl_s=60)
+    await store.keep("two", "x", ttl_s=60)
+    assert await store.kept("one") == "a"
+    await store.keep("one", "b", ttl_s=60)
+    assert (await store.kept("one"), await store.kept("two")) == ("b", "x")
+
+
+async def test_a_name_that_is_given_back_is_free(store: Store) -> None:
+    await store.keep("one", "a", ttl_s=60)
+    await store.keep("one", "", ttl_s=0)
+    assert await store.kept("one") is None
+    assert await store.claim("one", "b", ttl_s=60) == "b"
+
+
+async def test_claiming_and_keeping_share_their_names(store: Store) -> None:
+    assert await store.claim("one", "a", ttl_s=60) == "a"
+    assert await store.kept("one") == "a"
+    await store.keep("one", "b", ttl_s=60)
+    assert await store.claim("one", "c", ttl_s=60) == "b"
+
+
+async def test_reading_what_is_kept_does_not_extend_its_life(clock: Clock) -> None:
+    async with open_store("sqlite://:memory:", Settings(), now=clock) as store:
+        await store.keep("one", "a", ttl_s=60)
+        clock.advance(59)
+        assert await store.kept("one") == "a"
+        clock.advance(1)
+        assert await store.kept("one") is None
+        await store.sweep()
+        assert await store.kept("one") is None

@@ -151,6 +151,14 @@ class Store(Protocol):
         """
         ...
 
+    async def keep(self, name: str, value: str, *, ttl_s: float) -> None:
+        """Replaces whatever has this name, also what was claimed; with `ttl_s=0` the name is free from now on."""
+        ...
+
+    async def kept(self, name: str) -> str | None:
+        """The value that has this name now, claimed or kept. To ask does not extend its life."""
+        ...
+
     async def sweep(self) -> None:
         """Deletes what has expired."""
         ...

@@ -54,7 +54,7 @@ def sessions_of(principal: str) -> str:
 
 
 def claim(name: str) -> str:
-    """Holds the value that was first given with the name."""
+    """Holds the value that was first given with the name, or kept under it since."""
     return f"ab:claim:{name}"
 
 

@@ -193,6 +193,14 @@ class RedisStore(Store):
         )
         return value if kept is None else str(kept)
 
+    async def keep(self, name: str, value: str, *, ttl_s: float) -> None:
+        key = keys.claim(name)
+        await self._ask(("SET", key, value, "PX", max(1, round(ttl_s * 1000))) if ttl_s > 0 else ("DEL", key))
+
+    async def kept(self, name: str) -> str | None:
+        value = await self._ask(("GET", keys.claim(name)))
+        return None if value is None else str(value)
+
     async def sweep(self) -> None:
         """Redis deletes what has expired; here only the index is tidied."""
         await self.orphans()

@@ -1,4 +1,4 @@
-"""What was claimed under a name, as rows. Called within a transaction."""
+"""What was claimed or is kept under a name, as rows. Called within a transaction."""
 
 from __future__ import annotations
 
@@ -14,6 +14,20 @@ def claim(db: Connection, name: str, value: str, *, now: float, until: float) ->
         (name, value, until),
     )
     return str(db.execute("SELECT value FROM claims WHERE name = ?", (name,)).fetchone()["value"])
+
+
+def keep(db: Connection, name: str, value: str, *, until: float) -> None:
+    """Whatever the name had before."""
+    db.execute("INSERT OR REPLACE INTO claims (name, value, expires_at) VALUES (?, ?, ?)", (name, value, until))
+
+
+def free(db: Connection, name: str) -> None:
+    db.execute("DELETE FROM claims WHERE name = ?", (name,))
+
+
+def find(db: Connection, name: str, now: float) -> str | None:
+    row = db.execute("SELECT value FROM claims WHERE name = ? AND expires_at > ?", (name, now)).fetchone()
+    return str(row["value"]) if row else None
 
 
 def sweep(db: Connection, now: float, *, at_most: int) -> int:

@@ -207,6 +207,17 @@ class SqliteStore(Store):
         now = self._now()
         return await self._thread.write(lambda db: claims.claim(db, name, value, now=now, until=now + ttl_s))
 
+    async def keep(self, name: str, value: str, *, ttl_s: float) -> None:
+        until = self._now() + ttl_s
+        if ttl_s > 0:
+            await self._thread.write(lambda db: claims.keep(db, name, value, until=until))
+        else:
+            await self._thread.write(lambda db: claims.free(db, name))
+
+    async def kept(self, name: str) -> str | None:
+        now = self._now()
+        return await self._thread.read(lambda db: claims.find(db, name, now))
+
     async def sweep(self) -> None:
         now = self._now()
         for delete in (sessions.sweep, runs.sweep, claims.sweep):
