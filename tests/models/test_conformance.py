@@ -251,6 +251,16 @@ async def test_a_limited_rate_is_waited_for_as_long_as_the_provider_asks(stage: 
     assert (token, reply.message["content"]) == (Token(content="ok"), "ok")
 
 
+async def test_a_provider_may_say_until_when_to_wait(stage: Stage) -> None:
+    refused = Refused(trouble="rate_limited", retry_after="Wed, 21 Oct 2015 07:28:00 GMT")
+    stage.fake.script(refused, Scripted(text=("ok",)))
+
+    reply = await stage.ask()
+
+    [wait_s] = [event.wait_s for event in stage.events if isinstance(event, Retry)]
+    assert (wait_s, reply.message["content"]) == (0, "ok")
+
+
 async def test_an_outage_is_reported_after_two_more_attempts(stage: Stage) -> None:
     stage.fake.script(*[Refused(trouble="overloaded")] * 3)
 

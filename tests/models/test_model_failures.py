@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from agent_bridge.errors import ModelCredentials, ModelError, ModelRateLimited, ModelTimeout
 from agent_bridge.models.failures import Failure, Kind, kind_of
-from agent_bridge.models.retries import Retries
+from agent_bridge.models.retries import Retries, asked_to_wait_s
 from agent_bridge.models.scrubbing import Scrubber
 
 STEADY = Retries(jitter=lambda: 0)
@@ -126,6 +128,31 @@ def test_a_providers_words_are_shown_without_anything_secret(said: str, shown: s
 )
 def test_what_may_help_is_tried_again(failure: Failure, failures: int, wait_s: float | None) -> None:
     assert STEADY.wait_s(failure, failures) == wait_s
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "3"}, 3.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after-ms": "1500", "retry-after": "2"}, 1.5),
+        ({"retry-after-ms": "soon", "retry-after": "2"}, 2.0),
+        ({"retry-after": "Sun, 06 Nov 1994 08:49:37 GMT"}, 10.0),
+        ({"retry-after": "Sun, 06 Nov 1994 10:49:37 +0200"}, 10.0),
+        ({"retry-after": "Sun, 06 Nov 1994 08:00:00 GMT"}, 0.0),
+        ({"retry-after": "Sun, 06 Nov 99999 08:00:00 GMT"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": ""}, None),
+        ({}, None),
+    ],
+)
+def test_a_provider_may_ask_to_wait_in_seconds_in_milliseconds_or_until_a_date(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    a_moment = datetime(1994, 11, 6, 8, 49, 27, 400_000, tzinfo=UTC).timestamp()
+
+    assert asked_to_wait_s(headers, now=lambda: a_moment) == seconds
 
 
 def test_callers_who_failed_together_come_back_apart_and_never_too_early() -> None:

@@ -188,11 +188,18 @@ REFUSALS: Mapping[str, Verbatim] = {
     "409": refusal(409, "Conflict."),
     "413 page": page(413, "413 Request Entity Too Large"),
     "429": json_refusal(429, {"error": {"message": "Rate limit reached."}}, "retry-after: 3600"),
+    "429 until a date": json_refusal(
+        429, {"error": {"message": "Slow."}}, "retry-after: Fri, 31 Dec 2999 23:59:59 GMT"
+    ),
+    "429 in milliseconds": json_refusal(
+        429, {"error": {"message": "Slow."}}, "retry-after-ms: 3600500", "retry-after: 3601"
+    ),
     "429 without a quota": refusal(429, "You exceeded your current quota.", "insufficient_quota"),
     "500": refusal(500, "The server had an error."),
     "500 in words": Verbatim(status=500, content_type="text/plain", body=b"Internal Server Error"),
     "502 page": page(502, "502 Bad Gateway"),
     "503": json_refusal(503, {"message": "Busy."}, "retry-after: 0"),
+    "503 until yesterday": json_refusal(503, {"message": "Busy."}, "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT"),
     "503 in a word": json_refusal(503, {"error": "Busy."}),
     "529": refusal(529, "Overloaded."),
     "a context that is too long": refusal(

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from math import ceil
 from random import SystemRandom
 
 from agent_bridge.models.failures import Failure
+
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+
+
+def asked_to_wait_s(headers: Mapping[str, str], *, now: Callable[[], float] = time.time) -> float | None:
+    """How long a provider asks to wait: in milliseconds, as OpenAI and Azure do, in seconds, or until a date.
+
+    `headers` are by lower-case name.
+    """
+    milliseconds, said = headers.get("retry-after-ms", ""), headers.get("retry-after", "")
+    if _NUMBER.fullmatch(milliseconds):
+        return float(milliseconds) / 1000
+    if _NUMBER.fullmatch(said):
+        return float(said)
+    try:
+        return max(0.0, ceil(parsedate_to_datetime(said).timestamp() - now()))
+    except (ValueError, OverflowError):
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

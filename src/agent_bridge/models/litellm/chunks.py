@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
@@ -10,6 +9,7 @@ from agent_bridge.events import Event, Thinking, Token
 from agent_bridge.messages import Usage
 from agent_bridge.models.accumulator import ReplyBuilder
 from agent_bridge.models.failures import Failure, Kind, kind_of
+from agent_bridge.models.retries import asked_to_wait_s
 from agent_bridge.models.scrubbing import Scrubber
 
 _COUNTS_REASONING = frozenset({"azure", "gemini", "openai", "vertex_ai"})
@@ -79,20 +79,14 @@ def failure_of(error: Exception, scrubber: Scrubber, *, in_stream: bool) -> Fail
     kind = kind_of(status if isinstance(status, int) else None, text)
     if in_stream:
         kind = _IN_STREAM.get(kind, kind)
+    headers = cast(Mapping[str, str], getattr(cause, "litellm_response_headers", None) or {})
     return Failure(
         kind=kind,
         words="" if kind in _WORDLESS else scrubber.words_of(str(cause)),
-        retry_after_s=_retry_after(cause),
+        retry_after_s=asked_to_wait_s({name.lower(): value for name, value in headers.items()}),
     )
 
 
 def is_complete(stream: Any) -> bool:
     """Whether the provider said that it had finished: LiteLLM says "stop" even for a stream that broke off."""
     return bool(stream.received_finish_reason or stream.intermittent_finish_reason)
-
-
-def _retry_after(error: object) -> float | None:
-    """In seconds. A date, which hardly any provider sends, is not read."""
-    headers = cast(Mapping[str, str], getattr(error, "litellm_response_headers", None) or {})
-    value = headers.get("retry-after", "")
-    return float(value) if re.fullmatch(r"\d+(\.\d+)?", value) else None

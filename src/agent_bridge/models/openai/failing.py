@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from typing import cast
 
 from agent_bridge.models.failures import Failure, Kind, kind_of
+from agent_bridge.models.retries import asked_to_wait_s
 from agent_bridge.models.scrubbing import Scrubber
 from agent_bridge.tools import JsonObject
 
@@ -26,7 +26,8 @@ def refusal(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, sc
         return Failure(kind="rejected", words=f"HTTP {status}, which points to another address")
     text = body.decode("utf-8", "replace")
     kind = kind_of(status if status >= _FIRST_ERROR else None, text)
-    return Failure(kind=kind, words=_words(kind, text, scrubber), retry_after_s=_retry_after(headers))
+    known = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+    return Failure(kind=kind, words=_words(kind, text, scrubber), retry_after_s=asked_to_wait_s(known))
 
 
 def broken(said: object, scrubber: Scrubber) -> Failure:
@@ -44,9 +45,3 @@ def _words(kind: Kind, text: str, scrubber: Scrubber) -> str:
 def _status_in(said: object) -> int | None:
     code = cast(JsonObject, said).get("code") if isinstance(said, dict) else None
     return code if isinstance(code, int) and _FIRST_ERROR <= code <= _LAST_ERROR else None
-
-
-def _retry_after(headers: Iterable[tuple[bytes, bytes]]) -> float | None:
-    """In seconds. A date, which hardly any provider sends, is not read."""
-    value = next((value.decode("latin-1") for name, value in headers if name.lower() == b"retry-after"), "")
-    return float(value) if re.fullmatch(r"\d+(\.\d+)?", value) else None
