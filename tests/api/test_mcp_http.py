@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import socket
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 from fastmcp import Client
 from fastmcp.server.auth.providers.jwt import RSAKeyPair
@@ -259,6 +261,19 @@ async def test_it_listens_elsewhere_where_that_is_wanted(guard: dict[str, Any]) 
             **guard,
         )
     assert heard == [200, 403]
+
+
+async def test_what_follows_the_first_packet_of_an_answer_does_not_wait_for_the_caller() -> None:
+    async with unguarded() as address:
+        port = int(address.removesuffix("/mcp").rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        await reader.readline()
+        ours = writer.get_extra_info("sockname")
+        accepted = next(one for one in psutil.Process().net_connections() if one.raddr == ours)
+        with socket.socket(fileno=os.dup(accepted.fd)) as theirs:
+            assert theirs.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        writer.close()
 
 
 async def test_where_it_cannot_listen_it_says_so() -> None:
