@@ -1,0 +1,116 @@
+"""What is measured: the bridge, the floors and a framework, each in a process of its own, on the same parts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measuring import Program, free_port, listening
+
+EMPTY, BY_HAND, FRAMEWORK, BRIDGE = "empty FastMCP", "by hand", "framework", "agent-bridge"
+SERVERS = Path(__file__).with_name("servers")
+SERVED, BESIDE = 0, 1
+"""The core of the servers that are measured, and the core of everything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A server that is measured."""
+
+    name: str
+    port: int
+    program: Program
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """The parts that every system uses, and where they write."""
+
+    directory: Path
+    framework: Path | None
+    """The Python of the environment with the framework; without it, there is none to compare with."""
+    model: Program
+    model_port: int
+    upstream: Program
+    upstream_port: int
+
+    @property
+    def model_url(self) -> str:
+        return f"http://127.0.0.1:{self.model_port}/v1"
+
+    def upstream_url(self, tools: int = 0) -> str:
+        return f"http://127.0.0.1:{self.upstream_port}/mcp" + (f"/{tools}" if tools else "")
+
+    @contextmanager
+    def serving(self, name: str, *, tools: int = 0, core: int | None = SERVED, **settings: Any) -> Generator[System]:
+        """One system, over HTTP. `settings` are top-level keys of the bridge's `servers.yaml`."""
+        port = free_port()
+        where = self.directory / f"{name.replace(' ', '-')}-{port}"
+        where.mkdir()
+        parts = (str(port), self.model_url, self.upstream_url(tools))
+        match name:
+            case _ if name == BRIDGE:
+                command = [*bridge_command(where, self.configuration(tools) | settings), *http(port)]
+            case _ if name == FRAMEWORK:
+                command = [str(self.framework), str(SERVERS / "framework.py"), *parts]
+            case _ if name == BY_HAND:
+                command = [sys.executable, str(SERVERS / "by_hand.py"), *parts]
+            case _:
+                command = [sys.executable, str(SERVERS / "empty.py"), str(port)]
+        with listening(command, where, port, core=core) as program:
+            yield System(name, port, program)
+
+    @contextmanager
+    def serving_all(self, *names: str, tools: int = 0) -> Generator[dict[str, System]]:
+        with ExitStack() as stack:
+            yield {name: stack.enter_context(self.serving(name, tools=tools)) for name in names}
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The systems that answer chats."""
+        return (BY_HAND, FRAMEWORK, BRIDGE) if self.framework else (BY_HAND, BRIDGE)
+
+    def configuration(self, tools: int = 0) -> dict[str, Any]:
+        """Everything on, as it is by default."""
+        return {
+            "version": 1,
+            "upstreams": {"up": {"url": self.upstream_url(tools), "transport": "http"}},
+            "models": {"scripted": {"model": "openai/scripted", "api_base": self.model_url, "api_key": "key"}},
+            "servers": {"assistant": {"upstreams": ["up"], "model": "scripted", "system_prompt": ""}},
+        }
+
+
+def bridge_command(where: Path, configuration: dict[str, Any]) -> list[str]:
+    """`agent-bridge serve` with its store in a file; JSON is YAML."""
+    file = where / "servers.yaml"
+    file.write_text(json.dumps({"store": f"sqlite:///{where / 'runs.db'}", **configuration}))
+    return [sys.executable, "-m", "agent_bridge", "serve", "--config", str(file)]
+
+
+def http(port: int) -> list[str]:
+    return ["--transport", "http", "--port", str(port)]
+
+
+@contextmanager
+def stage(directory: Path, framework: Path | None) -> Generator[Stage]:
+    """The scripted model and the upstream, beside the core of the servers."""
+    model_port, upstream_port = free_port(), free_port()
+    model_command = [sys.executable, str(SERVERS / "endpoint.py"), str(model_port)]
+    upstream_command = [sys.executable, str(SERVERS / "upstream.py"), str(upstream_port)]
+    with (
+        listening(model_command, directory, model_port, core=BESIDE) as model,
+        listening(upstream_command, directory, upstream_port, core=BESIDE) as upstream,
+    ):
+        yield Stage(
+            directory=directory,
+            framework=framework,
+            model=model,
+            model_port=model_port,
+            upstream=upstream,
+            upstream_port=upstream_port,
+        )
