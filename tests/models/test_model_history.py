@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+from operator import is_
 
 import pytest
 
 from agent_bridge.messages import AssistantMessage, Message, ToolCall
-from agent_bridge.models.history import NO_ANSWER, NO_OUTPUT, NO_RESULT, conversation
+from agent_bridge.models.history import NO_ANSWER, NO_OUTPUT, NO_RESULT, conversation, mended
 from agent_bridge.tools import JsonObject
 
 ASK: Message = {"role": "user", "content": "hi"}
@@ -144,3 +145,11 @@ def test_what_was_handed_over_is_copied() -> None:
                 value.clear()
 
     assert messages == before
+
+
+def test_a_conversation_that_is_as_it_should_be_is_not_copied() -> None:
+    result: Message = {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text": "It."}]}
+    answer: Message = {"role": "assistant", "content": "It."}
+    messages = [ASK, reply(call("a")), result, answer]
+
+    assert all(map(is_, mended(messages, "openai"), messages))

@@ -177,6 +177,15 @@ def test_what_was_written_out_is_not_written_out_again() -> None:
     assert len(messages) == 1
 
 
+def test_what_is_read_from_the_store_again_is_not_written_out_again() -> None:
+    messages = MessageJson()
+    stored = json.dumps({"role": "tool", "tool_call_id": "a", "content": "a long text"})
+
+    first = messages.of(json.loads(stored))
+
+    assert messages.of(json.loads(stored)) is first
+
+
 def test_another_text_is_another_message_even_where_the_first_is_gone() -> None:
     messages = MessageJson()
 

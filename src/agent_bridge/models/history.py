@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import repeat
 from operator import is_not
 from typing import Literal, cast
 
@@ -91,9 +90,9 @@ class _Mended:
         reply = _without(cast(JsonObject, message), dropped)
         asked = cast(list[ToolCall], reply.get("tool_calls") or [])
         calls = [self._call(call) for call in asked]
-        if not calls:
-            reply = {key: value for key, value in reply.items() if key != "tool_calls"}
-            reply["content"] = message["content"] or NO_ANSWER
+        if not calls and (not message["content"] or "tool_calls" in reply):
+            rest = {key: value for key, value in reply.items() if key != "tool_calls"}
+            reply = {**rest, "content": message["content"] or NO_ANSWER}
         elif any(map(is_not, calls, asked)):
             reply = {**reply, "tool_calls": calls}
         self._waiting = [call["id"] for call in calls]
@@ -132,26 +131,23 @@ def _fit(name: str) -> str:
 
 
 def _without(message: JsonObject, dropped: frozenset[str]) -> JsonObject:
-    is_plain = isinstance(message["content"], str) and "tool_calls" not in message
-    if is_plain and dropped.isdisjoint(message):  # most of them, so this is what a long conversation costs
-        return message
-    return cast(JsonObject, _freed(message, dropped))
+    """Without the keys to drop, in the message, in its calls and in its parts; what has none of them is not copied."""
+    freed = _freed(message, dropped)
+    if isinstance(freed["content"], str) and "tool_calls" not in freed:  # most of them: what a long conversation costs
+        return freed
+    for name in ("tool_calls", "content"):
+        items = freed.get(name)
+        if isinstance(items, list):
+            kept = [_freed(item, dropped) for item in cast(list[JsonObject], items)]
+            if any(map(is_not, kept, cast(list[JsonObject], items))):
+                freed = {**freed, name: kept}
+    return freed
 
 
-def _freed(value: object, dropped: frozenset[str]) -> object:
-    """Without the keys to drop, at any depth; whatever has none of them is not copied."""
-    if not _has(value, dropped):
-        return value
-    if isinstance(value, dict):
-        return {key: _freed(item, dropped) for key, item in cast(JsonObject, value).items() if key not in dropped}
-    return [_freed(item, dropped) for item in cast(list[object], value)]
-
-
-def _has(value: object, keys: frozenset[str]) -> bool:
-    if isinstance(value, dict):
-        fields = cast(JsonObject, value)
-        return not keys.isdisjoint(fields) or any(map(_has, fields.values(), repeat(keys)))
-    return isinstance(value, list) and any(map(_has, cast(list[object], value), repeat(keys)))
+def _freed(fields: JsonObject, dropped: frozenset[str]) -> JsonObject:
+    if dropped.isdisjoint(fields):
+        return fields
+    return {key: value for key, value in fields.items() if key not in dropped}
 
 
 def _copy(value: JsonObject) -> JsonObject:

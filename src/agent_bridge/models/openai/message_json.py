@@ -25,9 +25,9 @@ def json_of(value: object) -> bytes:
 
 
 class MessageJson:
-    """Knows a message by the identity of what it holds: whoever hands one over never changes that.
+    """Knows a message by the texts that it holds, and by the identity of the rest: nobody ever changes that.
 
-    So it does not matter that the message itself is put together anew for every step.
+    So it does not matter that a message is put together anew for every step, and read from the store for every turn.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
@@ -48,7 +48,7 @@ class MessageJson:
         return b'%b,"content":[%b]}' % (rest[:-1], parts)
 
     def _remembered(self, item: Mapping[str, object]) -> bytes:
-        key = (*item, *map(id, item.values()))
+        key = (*item, *[value if isinstance(value, str) else id(value) for value in item.values()])
         known = self._known.get(key)
         if known is not None:
             self._known.move_to_end(key)
