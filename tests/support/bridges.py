@@ -59,6 +59,9 @@ class LocalUpstreams:
         del name
         return False
 
+    def release(self, session_id: str) -> None:
+        del session_id
+
 
 @asynccontextmanager
 async def scripted_bridge(

@@ -10,10 +10,11 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 
 from agent_bridge.config.schema import ToolFilter, Upstream
-from agent_bridge.records import Notice
+from agent_bridge.records import Notice, Tenant
 from agent_bridge.upstream import Upstreams
 from support.upstreams.calls import call, until
 from support.upstreams.configs import EVERYTHING, EXITS, lines_of, old_server
@@ -110,6 +111,39 @@ async def test_nothing_is_connected_before_it_is_needed(tmp_path: Path) -> None:
         assert pool.state(["old"]) == ("unknown", None)
         assert pool.state([]) == ("ready", 0)
     assert lines_of(ledger) == []
+
+
+async def test_sessions_that_are_kept_apart_have_a_process_each_until_they_are_released(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    config = old_server("--tools", "echo", ledger=ledger, isolation="session")
+    one, other = Tenant("ses_1", "me"), Tenant("ses_2", "me")
+    async with upstreams({"own": config}) as pool:
+        tools = await pool.open(["own"], filter=EVERYTHING, tenant=one)
+        await pool.open(["own"], filter=EVERYTHING, tenant=one)
+        others = await pool.open(["own"], filter=EVERYTHING, tenant=other)
+        first, second = (int(line.split()[1]) for line in lines_of(ledger) if line.startswith("started"))
+        pool.release("ses_1")
+        await until(lambda: not psutil.pid_exists(first))
+        assert (await call(tools, "echo")).is_error
+        assert not (await call(others, "echo")).is_error
+        assert psutil.pid_exists(second)
+        assert pool.state(["own"]) == ("ready", 1)
+
+
+async def test_a_check_of_an_upstream_that_keeps_sessions_apart_leaves_nothing_open(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    async with upstreams({"own": old_server("--tools", "echo", ledger=ledger, isolation="session")}) as pool:
+        assert (await pool.check("own")).tool_count == 1
+        pid = int(lines_of(ledger)[0].split()[1])
+        await until(lambda: not psutil.pid_exists(pid))
+
+
+async def test_releasing_a_session_leaves_what_is_shared() -> None:
+    async with upstreams({"old": old_server("--tools", "echo")}) as pool:
+        tools = await pool.open(["old"], filter=EVERYTHING, tenant=Tenant("ses_1", "me"))
+        pool.release("ses_1")
+        pool.release("")
+        assert not (await call(tools, "echo")).is_error
 
 
 async def test_an_upstream_that_is_not_configured_is_a_notice() -> None:

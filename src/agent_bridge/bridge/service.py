@@ -154,6 +154,8 @@ class Bridge:
                 message="The session and its history are forgotten.",
                 warning=f"Its run '{running.run_id if running else ''}' could not be cancelled: {error.message}",
             )
+        finally:
+            self._upstreams.release(session_id)
         return DisconnectView(
             status="disconnected", session_id=session_id, message="The session and its history are forgotten."
         )

@@ -62,6 +62,9 @@ class Upstream(Closed):
     """How long connecting may take."""
     protocol: Literal["auto", "legacy", "2026-07-28"] = "auto"
     """Which era of MCP to speak; `legacy` is every version before 2026-07-28, by handshake."""
+    isolation: Literal["shared", "session"] = "shared"
+    """Who shares a connection: all sessions, or `session` for one each, where the server keeps a state (a browser, a
+    shell); it is closed when its session is disconnected."""
 
     @field_validator("command")
     @classmethod

@@ -29,6 +29,24 @@ _MAX_KNOWN_TOOLSETS = 256
 _NO_EXTRA: Mapping[str, Upstream] = {}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """Which connection: whoever has the same key shares one."""
+
+    upstream: str
+    session_id: str = ""
+    """Whose alone it is; empty where sessions share it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Selection:
+    """Which tools: those of the chosen upstreams that pass both filters."""
+
+    chosen: tuple[tuple[str, Connection], ...]
+    filter: ToolFilter
+    narrow: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     """A toolset as it was put together, and what it was put together from."""
@@ -53,10 +71,10 @@ class Upstreams:
         self._around = Surroundings(environ=environ, builtins=builtins, secrets=environ)
         self._clock = clock
         self._tasks = asyncio.TaskGroup()
-        self._connections: dict[str, Connection] = {}
+        self._connections: dict[Key, Connection] = {}
         self._callers: OrderedDict[tuple[str, str], Connection] = OrderedDict()
         self._all: WeakSet[Connection] = WeakSet()
-        self._known: OrderedDict[Hashable, _Known] = OrderedDict()
+        self._known: OrderedDict[_Selection, _Known] = OrderedDict()
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
@@ -82,8 +100,7 @@ class Upstreams:
 
         An upstream that cannot be used is a notice. Definitions are the same object as long as nothing has changed.
         """
-        del tenant  # every session shares the same connections
-        chosen = self._chosen(names, extra)
+        chosen = self._chosen(names, extra, tenant)
         missing = [connection for connection in chosen.values() if connection.link is None]
         if missing:
             await asyncio.gather(*(connection.settle() for connection in missing))
@@ -93,9 +110,17 @@ class Upstreams:
         notices += [Notice(code=UpstreamUnavailable.code, message=advice.unknown_upstream(name)) for name in unknown]
         return Toolset(definitions=known.definitions, notices=tuple(notices), _routes=known.routes)
 
+    def release(self, session_id: str) -> None:
+        """Closes what this session has for itself alone."""
+        for key in [key for key in self._connections if key.session_id == session_id != ""]:
+            released = self._connections.pop(key)
+            released.close()
+            for known in [known for known in self._known if (key.upstream, released) in known.chosen]:
+                del self._known[known]
+
     def state(self, names: Sequence[str], *, filter: ToolFilter | None = None) -> tuple[ServerState, int | None]:
         """How these upstreams are, and how many tools they have together, where that is known. Reaches nothing."""
-        connections = [self._connections.get(name) for name in names]
+        connections = [self._speaker(name) for name in names]
         failed = sum(1 for connection in connections if connection and connection.failure)
         reached = sum(1 for connection in connections if connection and connection.link)
         if failed:
@@ -108,7 +133,12 @@ class Upstreams:
         if upstream is None:
             message = advice.unknown_upstream(name)
             return UpstreamReport(name=name, transport="", problem=Notice(code="upstream_unavailable", message=message))
-        return await report_of(self._configured(name, upstream), transport_of(upstream), self._clock)
+        connection = self._configured(name, upstream, NOBODY)
+        try:
+            return await report_of(connection, transport_of(upstream), self._clock)
+        finally:
+            if upstream.isolation == "session":
+                connection.rest()
 
     def needs_token(self, name: str) -> bool:
         """Whether it is configured with credentials."""
@@ -117,18 +147,24 @@ class Upstreams:
             return False
         return upstream.auth_token is not None or any(key.lower() == "authorization" for key in upstream.headers)
 
-    def _chosen(self, names: Sequence[str], extra: Mapping[str, Upstream]) -> dict[str, Connection]:
+    def _chosen(self, names: Sequence[str], extra: Mapping[str, Upstream], tenant: Tenant) -> dict[str, Connection]:
         configured = {
-            name: self._configured(name, self._configs[name])
+            name: self._configured(name, self._configs[name], tenant)
             for name in names
             if name in self._configs and name not in extra
         }
         return configured | {name: self._callers_own(name, upstream) for name, upstream in extra.items()}
 
-    def _configured(self, name: str, upstream: Upstream) -> Connection:
-        if name not in self._connections:
-            self._connections[name] = self._connection(name, upstream, self._around)
-        return self._connections[name]
+    def _configured(self, name: str, upstream: Upstream, tenant: Tenant) -> Connection:
+        key = Key(upstream=name, session_id=tenant.session_id if upstream.isolation == "session" else "")
+        if key not in self._connections:
+            self._connections[key] = self._connection(name, upstream, self._around)
+        return self._connections[key]
+
+    def _speaker(self, name: str) -> Connection | None:
+        """The one that stands for all connections of the upstream, where sessions have one each: the best of them."""
+        own = [connection for key, connection in self._connections.items() if key.upstream == name]
+        return max(own, key=lambda one: (one.link is not None, one.tools is not None), default=None)
 
     def _callers_own(self, name: str, upstream: Upstream) -> Connection:
         key = (name, upstream.model_dump_json())
@@ -156,7 +192,7 @@ class Upstreams:
         return connection
 
     def _put_together(self, chosen: Mapping[str, Connection], filter: ToolFilter, narrow: tuple[str, ...]) -> _Known:
-        key = (tuple(chosen.items()), filter, narrow)
+        key = _Selection(tuple(chosen.items()), filter, narrow)
         stamp = tuple((connection.version, connection.link is not None) for connection in chosen.values())
         known = self._known.get(key)
         if known is None or known.stamp != stamp:
@@ -168,7 +204,7 @@ class Upstreams:
         return known
 
     def _count(self, names: Sequence[str], filter: ToolFilter | None) -> int | None:
-        chosen = {name: self._connections[name] for name in names if name in self._connections}
+        chosen = {name: connection for name in names if (connection := self._speaker(name)) is not None}
         tried = [connection for connection in chosen.values() if connection.tools is not None or connection.failure]
         if len(tried) < len(names):
             return None
