@@ -95,6 +95,7 @@ async def test_the_runs_of_a_session_are_listed_newest_first(store: Store) -> No
         runs.append(ended)
     first, second, _, third = runs
     assert await store.runs("ada", session.session_id) == [third, second, first]
+    assert await store.runs("ada", session.session_id, limit=2) == [third, second]
     assert await store.latest_run("ada", session.session_id) == third
 
 

@@ -104,7 +104,7 @@ class Store(Protocol):
 
     async def latest_run(self, principal: str, session_id: str) -> Run | None: ...
 
-    async def runs(self, principal: str, session_id: str) -> list[Run]:
+    async def runs(self, principal: str, session_id: str, *, limit: int | None = None) -> list[Run]:
         """Newest first."""
         ...
 

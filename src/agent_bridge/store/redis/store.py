@@ -133,8 +133,9 @@ class RedisStore(Store):
             return await self._used(principal, session_id, values["run_id"])
         return runs.run_of(values)
 
-    async def runs(self, principal: str, session_id: str) -> list[Run]:
-        found = cast("list[Reply]", await self._ask(runs.of_session(principal, session_id, self._now())))
+    async def runs(self, principal: str, session_id: str, *, limit: int | None = None) -> list[Run]:
+        command = runs.of_session(principal, session_id, self._now(), limit=limit or runs.MOST)
+        found = cast("list[Reply]", await self._ask(command))
         return [runs.run_of(runs.fields(reply)) for reply in found]
 
     async def orphans(self) -> list[Run]:

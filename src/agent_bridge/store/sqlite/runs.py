@@ -128,11 +128,11 @@ def latest(db: Connection, principal: str, session_id: str, now: float) -> Found
     return Found(_run(db, row), row["expires_at"]) if row else None
 
 
-def of_session(db: Connection, principal: str, session_id: str, now: float) -> list[Run]:
+def of_session(db: Connection, principal: str, session_id: str, now: float, *, limit: int | None) -> list[Run]:
     rows = db.execute(
         "SELECT * FROM run_records WHERE session_id = ? AND principal = ? AND expires_at > ?"
-        " ORDER BY created_at DESC, number DESC",
-        (session_id, principal, now),
+        " ORDER BY created_at DESC, number DESC LIMIT ?",
+        (session_id, principal, now, -1 if limit is None else limit),
     )
     return [_run(db, row) for row in rows]
 

@@ -153,9 +153,9 @@ class SqliteStore(Store):
             await self._thread.read(lambda db: runs.latest(db, principal, session_id, life.now)), life
         )
 
-    async def runs(self, principal: str, session_id: str) -> list[Run]:
+    async def runs(self, principal: str, session_id: str, *, limit: int | None = None) -> list[Run]:
         now = self._now()
-        return await self._thread.read(lambda db: runs.of_session(db, principal, session_id, now))
+        return await self._thread.read(lambda db: runs.of_session(db, principal, session_id, now, limit=limit))
 
     async def orphans(self) -> list[Run]:
         now = self._now()
