@@ -21,6 +21,11 @@ upstreams:
     command: npx
     args: ["--token", canary, "--api-key=canary", "-e", "SECRET=canary", "-H", "X: canary", "https://a:canary@b?c=canary"]
     env: {TOKEN: canary}
+  people: {url: "https://example.com", auth: {principals: {local: canary}}}
+  own: {url: "https://example.com", auth: {oauth: {client_id: me, client_secret: canary}}}
+  bridge:
+    url: https://example.com
+    auth: {client_credentials: {issuer: "https://example.com", client_id: me, client_secret: canary}}
 models:
   fast:
     model: openai/gpt-4o-mini

@@ -61,6 +61,14 @@ def test_what_is_no_table_of_keys_is_said_to_be_none(text: str | bytes, problem:
         ("mcpServers: {}", "unknown key 'mcpServers' in the file; here they are called `upstreams`"),
         ("severs: {}", "unknown key 'severs' in the file; did you mean 'servers'?"),
         ("auth: {users: {}}", "unknown key 'users' in auth; write one of: jwt, tokens"),
+        ("upstreams: {u: {url: 'http://x', auth: {oath: {}}}}", "unknown key 'oath' in upstreams.u.auth; did you mean "
+         "'oauth'?"),
+        ("upstreams: {u: {url: 'http://x', auth: oauth, auth_token: x}}", "upstreams.u has auth_token and auth; write "
+         "one of them"),
+        ("upstreams: {u: {url: 'http://x', auth: {oauth: {}, caller: {}}}}", "upstreams.u.auth has oauth and caller; "
+         "write exactly one of them"),
+        ("upstreams: {u: {command: x, auth: oauth}}", "upstreams.u has `auth`, which goes with `url` and not with "
+         "`command`; remove it"),
         ("servers: {a: {approvals: {by_modl: true}}}", "unknown key 'by_modl' in servers.a.approvals; did you mean "
          "'by_model'?"),
         ("servers: {a: {limits: {timeout: 3}}}", "unknown key 'timeout' in servers.a.limits; write `timeout_s`, in "

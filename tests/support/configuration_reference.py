@@ -10,6 +10,10 @@ from agent_bridge.config.providers import PROVIDERS, Provider
 HEAD = "| key | type | default | meaning |"
 SECTIONS = {
     "PastedUpstream": "[an upstream](#upstreams)",
+    "UpstreamAuth": "[a table](#upstreamsauth)",
+    "ClientCredentials": "[a table](#upstreamsauthclient_credentials)",
+    "BrowserLogin": "[a table](#upstreamsauthoauth)",
+    "CallerToken": "[a table](#upstreamsauthcaller)",
     "ModelAlias": "[a model](#models)",
     "Deployment": "[a deployment](#deployments)",
     "Server": "[a server](#servers)",

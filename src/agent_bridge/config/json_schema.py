@@ -10,8 +10,9 @@ from agent_bridge.config.schema import File
 JsonObject = dict[str, object]
 
 _EXACTLY_ONE = {
-    "PastedUpstream": ("builtin", "command", "url"),
-    "Jwt": ("jwks_url", "public_key", "secret"),
+    "PastedUpstream": ("string", ("builtin", "command", "url")),
+    "UpstreamAuth": ("object", ("client_credentials", "oauth", "principals", "caller")),
+    "Jwt": ("string", ("jwks_url", "public_key", "secret")),
 }
 
 
@@ -19,8 +20,8 @@ def json_schema() -> JsonObject:
     """Closed like the loader, with the help of every key."""
     schema = cast(JsonObject, _plain(File.model_json_schema(by_alias=True)))
     tables = _tables(schema)
-    for name, kinds in _EXACTLY_ONE.items():
-        tables[name]["oneOf"] = [{"required": [kind], "properties": {kind: {"type": "string"}}} for kind in kinds]
+    for name, (kind, keys) in _EXACTLY_ONE.items():
+        tables[name]["oneOf"] = [{"required": [key], "properties": {key: {"type": kind}}} for key in keys]
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "agent-bridge servers.yaml"}
     return {**head, **schema}
 
@@ -61,8 +62,11 @@ def _resolved(schema: JsonObject, node: JsonObject) -> JsonObject:
 
 
 def _choices(node: JsonObject) -> Iterator[JsonObject]:
+    """Also choices within choices."""
     for word in ("anyOf", "oneOf"):
-        yield from cast(list[JsonObject], node.get(word, []))
+        for choice in cast(list[JsonObject], node.get(word, [])):
+            yield choice
+            yield from _choices(choice)
 
 
 def _inside(table: JsonObject, step: str | int) -> JsonObject:

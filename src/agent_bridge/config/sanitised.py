@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from agent_bridge.config.logins import UpstreamAuth
 from agent_bridge.config.redaction import REMOVED, clean_arguments, clean_url, masked
 from agent_bridge.config.schema import Auth, Deployment, ModelAlias, Upstream
 from agent_bridge.config.settings import Config
@@ -35,9 +36,21 @@ def _upstream(upstream: Upstream) -> JsonObject:
         shown["url"] = clean_url(upstream.url)
     if upstream.auth_token:
         shown["auth_token"] = masked(upstream.auth_token)
+    if isinstance(upstream.auth, UpstreamAuth):
+        shown["auth"] = _login(upstream.auth)
     for name, secrets in (("env", upstream.env), ("headers", upstream.headers)):
         if secrets:
             shown[name] = {key: masked(value) for key, value in secrets.items()}
+    return shown
+
+
+def _login(login: UpstreamAuth) -> JsonObject:
+    shown = login.model_dump(mode="json", exclude_defaults=True)
+    for table in (shown.get("client_credentials"), shown.get("oauth")):
+        if table and "client_secret" in table:
+            table["client_secret"] = masked(table["client_secret"])
+    if login.principals:
+        shown["principals"] = {who: masked(token) for who, token in login.principals.items()}
     return shown
 
 

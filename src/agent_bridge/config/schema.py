@@ -28,13 +28,28 @@ from agent_bridge.config.fields import (
     Url,
     Variable,
 )
+from agent_bridge.config.logins import BrowserLogin, CallerToken, LoginRule, UpstreamAuth
 from agent_bridge.config.providers import NATIVE_PREFIXES
 from agent_bridge.errors import InvalidInput
+from agent_bridge.tools import Policy
 
 BUILTINS = ("clock", "calculator")
 """The MCP servers that ship with the bridge."""
 
-Policy = Literal["never", "annotated", "unless_read_only", "always"]
+_LAXEST_FIRST: tuple[Policy, ...] = ("never", "annotated", "unless_read_only", "always")
+
+
+class ToolOverride(Closed):
+    """What the configuration says of a tool, besides what its upstream says."""
+
+    description: str | None = None
+    """What the model is told of it, instead of what the upstream says."""
+    timeout_s: Seconds | None = None
+    """How long it may go without progress, instead of the server's `tool_timeout_s`."""
+    approval: Policy | None = None
+    """Which of its calls a person must approve, where the server's own `approvals` are not stricter."""
+    sensitive: bool | None = None
+    """Whether a person must approve it once the model has read results of an upstream with `trust: untrusted`."""
 
 
 class Upstream(Closed):
@@ -56,12 +71,19 @@ class Upstream(Closed):
     """How to speak to `url`; without it, `sse` where the path ends in /sse, else `http`."""
     auth_token: OneLine | None = Field(default=None, repr=False)
     """Sent to `url` as a bearer token."""
+    auth: LoginRule | None = None
+    """How to log in to `url`, in place of `auth_token`: `oauth` (in the browser, `agent-bridge login`), `caller` (with
+    the caller's own token), or a table."""
     headers: dict[Header, OneLine] = Field(default_factory=dict, repr=False)
     """Sent to `url` with every request."""
     timeout_s: Seconds = 30
     """How long connecting may take."""
     protocol: Literal["auto", "legacy", "2026-07-28"] = "auto"
     """Which era of MCP to speak; `legacy` is every version before 2026-07-28, by handshake."""
+    trust: Literal["trusted", "untrusted"] = "trusted"
+    """Whether its results may be acted on: those of an `untrusted` one make `sensitive` tools need approval."""
+    tools: dict[Something, ToolOverride] = Field(default_factory=dict)
+    """What holds for its tools, by globs over their own names; of each key, the first glob that fits and has it."""
     isolation: Literal["shared", "session"] = "shared"
     """Who shares a connection: all sessions, or `session` for one each, where the server keeps a state (a browser, a
     shell); it is closed when its session is disconnected."""
@@ -80,12 +102,41 @@ class Upstream(Closed):
         if len(kinds) != 1:
             found = f"has {' and '.join(kinds)}" if kinds else "has none of builtin, command and url"
             raise ValueError(f"{found}; write exactly one of them")
-        only = {"command": ("args", "env", "cwd"), "url": ("transport", "auth_token", "headers")}
+        only = {"command": ("args", "env", "cwd"), "url": ("transport", "auth_token", "auth", "headers")}
         for kind, names in only.items():
             stray = [name for name in names if getattr(self, name)]
             if stray and kind not in kinds:
                 raise ValueError(f"has `{stray[0]}`, which goes with `{kind}` and not with `{kinds[0]}`; remove it")
+        if self.auth is not None and self.auth_token is not None:
+            raise ValueError("has auth_token and auth; write one of them")
         return self
+
+    @property
+    def login(self) -> UpstreamAuth | None:
+        """`auth` as a table."""
+        match self.auth:
+            case "oauth":
+                return UpstreamAuth(oauth=BrowserLogin())
+            case "caller":
+                return UpstreamAuth(caller=CallerToken())
+            case _:
+                return self.auth
+
+    @property
+    def knows_callers_apart(self) -> bool:
+        """Whether what it is shown depends on who calls, so that nobody may use another's connection."""
+        login = self.login
+        if login is None or login.client_credentials is not None:
+            return False
+        return not (login.oauth and login.oauth.shared)
+
+    def override_of(self, tool_name: str) -> ToolOverride:
+        """What is configured for one of its tools, by the name that it has there."""
+        said: dict[str, object] = {}
+        for glob, override in reversed(self.tools.items()):
+            if fnmatchcase(tool_name, glob):
+                said |= override.model_dump(exclude_none=True)
+        return ToolOverride.model_validate(said)
 
 
 class PastedUpstream(Upstream):
@@ -192,6 +243,11 @@ class ToolFilter(Closed):
     """The tools that are offered."""
     exclude: tuple[str, ...] = ()
     """The tools among them that are not."""
+    pinned: tuple[str, ...] = ()
+    """The tools that the model is always shown, also where there are too many to show them all."""
+    find_above: Count | None = 40
+    """With more tools than this, or with tools that fill 15 % of the model's window, the model is shown those that it
+    has looked for with `find_tools`; `null` shows all of them whatever they take."""
 
 
 class Approvals(Closed):
@@ -286,13 +342,26 @@ class Server(Closed):
     def approval_rules(self) -> Approvals:
         return self.approvals if isinstance(self.approvals, Approvals) else Approvals(default=self.approvals)
 
-    def policy_for(self, tool_name: str, upstream: str = "") -> Policy:
-        """The approval policy of a tool. Its globs may name the tool with or without the `upstream__` prefix."""
+    def policy_for(self, tool_name: str, upstream: str = "", own: Policy | None = None) -> Policy:
+        """The approval policy of a tool. Its globs may name the tool with or without the `upstream__` prefix.
+
+        `own` is what the entry of its upstream says. A glob of the server that names the tool goes before it; else it
+        may tighten the server's policy, and loosen only the usual one, where the server has none of its own.
+        """
         rules = self.approval_rules
         for glob, policy in rules.tools.items():
             if matches(tool_name, glob, upstream):
                 return policy
-        return rules.default
+        if own is None:
+            return rules.default
+        return max(own, rules.default, key=_LAXEST_FIRST.index) if self._has_policy else own
+
+    @property
+    def _has_policy(self) -> bool:
+        """Whether the policy of tools that no glob names was written down, and is not just the usual one."""
+        if isinstance(self.approvals, Approvals):
+            return "default" in self.approvals.model_fields_set
+        return "approvals" in self.model_fields_set
 
 
 def matches(tool_name: str, glob: str, upstream: str = "") -> bool:
