@@ -9,6 +9,8 @@ from functools import cached_property
 from typing import Literal, TypedDict
 
 JsonObject = dict[str, object]
+Policy = Literal["never", "annotated", "unless_read_only", "always"]
+"""Which calls a person must approve: see `config.schema.Approvals`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,14 @@ class Tool:
     read_only: bool | None = None
     destructive: bool | None = None
     idempotent: bool | None = None
+    timeout_s: float | None = None
+    """How long it may go without progress, where the configuration says so for this tool."""
+    approval: Policy | None = None
+    """What the entry of its upstream says of approvals."""
+    sensitive: bool = False
+    """It must be approved once the model may have read what `untrusted` tools gave."""
+    untrusted: bool = False
+    """Nobody vouches for what it gives."""
 
 
 Progress = Callable[[float, float | None, str | None], None]

@@ -17,6 +17,7 @@ from agent_bridge.upstream.content import failure
 from agent_bridge.upstream.life import Life
 from agent_bridge.upstream.line_log import LineLog
 from agent_bridge.upstream.link import Dial, Era, Link, Lost, RemoteTool
+from agent_bridge.upstream.terms import Terms
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
@@ -34,6 +35,7 @@ class Connection:
         *,
         protocol: Era,
         timeout_s: float,
+        terms: Terms,
         tasks: asyncio.TaskGroup,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
@@ -50,6 +52,7 @@ class Connection:
         self._protocol: Era = protocol
         self._eras: Sequence[Era] = _eras(protocol)
         self.timeout_s = timeout_s
+        self.terms = terms
         self._tasks = tasks
         self._clock = clock
         self._jitter = jitter

@@ -20,6 +20,7 @@ from agent_bridge.upstream.connection import Connection
 from agent_bridge.upstream.dialling import Dialler
 from agent_bridge.upstream.report import UpstreamReport, notice_of, report_of
 from agent_bridge.upstream.target import Surroundings, transport_of
+from agent_bridge.upstream.terms import Terms
 from agent_bridge.upstream.toolset import Route, Toolset, assemble, selection
 from agent_bridge.views import ServerState
 
@@ -185,6 +186,7 @@ class Upstreams:
             Dialler(name, upstream, around),
             protocol=upstream.protocol,
             timeout_s=upstream.timeout_s,
+            terms=Terms(upstream),
             tasks=self._tasks,
             clock=self._clock,
         )

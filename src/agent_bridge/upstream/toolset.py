@@ -10,7 +10,7 @@ from agent_bridge.config.schema import ToolFilter
 from agent_bridge.messages import ToolResult
 from agent_bridge.records import Notice
 from agent_bridge.rules import SchemaRules
-from agent_bridge.tools import CallContext, JsonObject, Tool, ToolDefinitions
+from agent_bridge.tools import CallContext, JsonObject, ToolDefinitions
 from agent_bridge.upstream.connection import Connection
 from agent_bridge.upstream.content import failure
 from agent_bridge.upstream.filters import selected
@@ -92,17 +92,8 @@ def assemble(
     """By their names in the session: each tool with its connection and the name of its upstream."""
     definitions = ToolDefinitions(
         tuple(
-            Tool(
-                name=name,
-                upstream=upstream,
-                remote_name=tool.name,
-                description=tool.description,
-                parameters=tool.schema,
-                read_only=tool.read_only,
-                destructive=tool.destructive,
-                idempotent=tool.idempotent,
-            )
-            for name, (_, upstream, tool) in sorted(tools.items())
+            connection.terms.definition(name, upstream, tool)
+            for name, (connection, upstream, tool) in sorted(tools.items())
         )
     )
     routes = {name: Route(connection, tool, SchemaRules(tool.schema)) for name, (connection, _, tool) in tools.items()}
