@@ -60,6 +60,10 @@ class Tools(Protocol):
     @property
     def definitions(self) -> ToolDefinitions: ...
 
+    def renew(self) -> Sequence[Notice]:
+        """Takes in what has changed of `definitions`; returns what the caller should know of that."""
+        ...
+
     async def call(self, name: str, arguments: JsonObject, context: CallContext) -> ToolResult:
         """Calls a tool of `definitions`. Whatever goes wrong is a result with `is_error`, for the model to read."""
         ...
@@ -138,6 +142,8 @@ class Agent:
 
     async def _next_step(self) -> Step | StopReason:
         """The model's next reply; or the limit that leaves no room for it, or that has cut it short."""
+        for notice in self._brief.tools.renew():
+            self._warn(notice)
         if notice := unkept(self.run, self._brief.model.facts):
             self._warn(notice)
         prompt = next_prompt(self.run, has_tools=bool(self._brief.tools.definitions.tools))

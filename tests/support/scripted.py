@@ -136,6 +136,9 @@ class LocalTools:
     def complaint(self, name: str, arguments: JsonObject) -> str | None:
         return SchemaRules(self.definitions.by_name[name].parameters).complaint(arguments)
 
+    def renew(self) -> Sequence[Notice]:
+        return ()
+
     async def call(self, name: str, arguments: JsonObject, context: CallContext) -> ToolResult:
         self.called.append((name, arguments))
         given = {"progress": context.progress} if name.startswith("slow") else {}

@@ -35,6 +35,10 @@ def not_connected(name: str) -> str:
     return f"The MCP server '{name}' is not connected. Try again."
 
 
+def back(name: str) -> str:
+    return f"The MCP server '{name}' is back; its tools can be used again."
+
+
 def not_understood(name: str) -> str:
     return f"Failed to connect to MCP server: {name} (its answer is not valid MCP). Please verify its configuration."
 

@@ -11,6 +11,7 @@ from contextvars import Context
 
 from agent_bridge.errors import BridgeError, UpstreamUnavailable
 from agent_bridge.messages import ToolResult
+from agent_bridge.records import Notice
 from agent_bridge.tools import CallContext, JsonObject
 from agent_bridge.upstream import advice
 from agent_bridge.upstream.content import failure
@@ -67,6 +68,11 @@ class Connection:
         return self._life.link if self._life else None
 
     @property
+    def problem(self) -> Notice | None:
+        """Why it had better not be counted on now."""
+        return Notice(code=self.failure.code, message=self.failure.message) if self.failure else None
+
+    @property
     def busy(self) -> bool:
         return self._life is not None and self._life.busy
 
@@ -81,6 +87,12 @@ class Connection:
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await life.settled.wait()
+
+    def try_again(self) -> None:
+        """Begins another attempt in the background, where the last one has failed and its pause is over."""
+        life = self._life
+        if self.failure and life and life.settled.is_set() and self._clock() >= self._not_before and not self._closed:
+            self._begin()
 
     async def call(self, tool: RemoteTool, arguments: JsonObject, context: CallContext) -> ToolResult:
         """Calls once more what was lost, where that does no harm."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
 from typing import Self
 from weakref import WeakSet
@@ -14,14 +15,13 @@ from weakref import WeakSet
 from agent_bridge.config.schema import ToolFilter, Upstream
 from agent_bridge.errors import UpstreamUnavailable
 from agent_bridge.records import NOBODY, Notice, Tenant
-from agent_bridge.tools import ToolDefinitions
 from agent_bridge.upstream import advice
 from agent_bridge.upstream.connection import Connection
 from agent_bridge.upstream.dialling import Dialler
 from agent_bridge.upstream.report import UpstreamReport, notice_of, report_of
 from agent_bridge.upstream.target import Surroundings, transport_of
 from agent_bridge.upstream.terms import Terms
-from agent_bridge.upstream.toolset import Route, Toolset, assemble, selection
+from agent_bridge.upstream.toolset import Assembly, Toolset, assemble, selection
 from agent_bridge.views import ServerState
 
 MAX_CALLERS_UPSTREAMS = 32
@@ -41,20 +41,12 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class _Selection:
-    """Which tools: those of the chosen upstreams that pass both filters."""
+    """Which tools: those of some of the chosen upstreams that pass both filters."""
 
     chosen: tuple[tuple[str, Connection], ...]
+    of: frozenset[str]
     filter: ToolFilter
     narrow: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A toolset as it was put together, and what it was put together from."""
-
-    stamp: Hashable
-    definitions: ToolDefinitions
-    routes: Mapping[str, Route]
 
 
 class Upstreams:
@@ -75,7 +67,7 @@ class Upstreams:
         self._connections: dict[Key, Connection] = {}
         self._callers: OrderedDict[tuple[str, str], Connection] = OrderedDict()
         self._all: WeakSet[Connection] = WeakSet()
-        self._known: OrderedDict[_Selection, _Known] = OrderedDict()
+        self._known: OrderedDict[_Selection, Assembly] = OrderedDict()
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
@@ -105,11 +97,10 @@ class Upstreams:
         missing = [connection for connection in chosen.values() if connection.link is None]
         if missing:
             await asyncio.gather(*(connection.settle() for connection in missing))
-        known = self._put_together(chosen, filter, tuple(narrow))
         notices = [notice_of(connection) for connection in chosen.values() if connection.link is None]
         unknown = [name for name in names if name not in chosen]
         notices += [Notice(code=UpstreamUnavailable.code, message=advice.unknown_upstream(name)) for name in unknown]
-        return Toolset(definitions=known.definitions, notices=tuple(notices), _routes=known.routes)
+        return Toolset(chosen, partial(self._assembly, chosen, filter, tuple(narrow)), notices=tuple(notices))
 
     def release(self, session_id: str) -> None:
         """Closes what this session has for itself alone."""
@@ -193,13 +184,15 @@ class Upstreams:
         self._all.add(connection)
         return connection
 
-    def _put_together(self, chosen: Mapping[str, Connection], filter: ToolFilter, narrow: tuple[str, ...]) -> _Known:
-        key = _Selection(tuple(chosen.items()), filter, narrow)
-        stamp = tuple((connection.version, connection.link is not None) for connection in chosen.values())
+    def _assembly(
+        self, chosen: Mapping[str, Connection], filter: ToolFilter, narrow: tuple[str, ...], of: frozenset[str]
+    ) -> Assembly:
+        key = _Selection(tuple(chosen.items()), of, filter, narrow)
+        versions = tuple(connection.version for connection in chosen.values())
         known = self._known.get(key)
-        if known is None or known.stamp != stamp:
-            definitions, routes = assemble(selection(chosen, filter, narrow))
-            known = self._known[key] = _Known(stamp, definitions, routes)
+        if known is None or known.versions != versions:
+            definitions, routes = assemble(selection(chosen, filter, narrow, of=of))
+            known = self._known[key] = Assembly(versions, definitions, routes)
         self._known.move_to_end(key)
         if len(self._known) > _MAX_KNOWN_TOOLSETS:
             self._known.popitem(last=False)
@@ -210,4 +203,4 @@ class Upstreams:
         tried = [connection for connection in chosen.values() if connection.tools is not None or connection.failure]
         if len(tried) < len(names):
             return None
-        return len(selection(chosen, filter or ToolFilter(), (), also_gone=True))
+        return len(selection(chosen, filter or ToolFilter(), (), of=chosen))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agent_bridge.errors import BridgeError, UpstreamUnavailable
+from agent_bridge.errors import UpstreamUnavailable
 from agent_bridge.records import Notice
 from agent_bridge.upstream import advice
 from agent_bridge.upstream.connection import Connection
@@ -44,8 +44,9 @@ async def report_of(connection: Connection, transport: str, clock: Callable[[], 
 
 
 def notice_of(connection: Connection) -> Notice:
-    error: BridgeError = connection.failure or UpstreamUnavailable(advice.not_connected(connection.name))
-    return Notice(code=error.code, message=error.message)
+    """Why it is not connected."""
+    message = advice.not_connected(connection.name)
+    return connection.problem or Notice(code=UpstreamUnavailable.code, message=message)
 
 
 async def _reach(connection: Connection) -> None:

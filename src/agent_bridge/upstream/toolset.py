@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from agent_bridge.config.schema import ToolFilter
 from agent_bridge.messages import ToolResult
 from agent_bridge.records import Notice
 from agent_bridge.rules import SchemaRules
 from agent_bridge.tools import CallContext, JsonObject, ToolDefinitions
+from agent_bridge.upstream import advice
 from agent_bridge.upstream.connection import Connection
 from agent_bridge.upstream.content import failure
 from agent_bridge.upstream.filters import selected
 from agent_bridge.upstream.link import RemoteTool
 from agent_bridge.upstream.names import final_names
+
+BACK = "upstream_available"
+"""The code of the notice that an upstream is back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +31,55 @@ class Route:
     rules: SchemaRules
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Toolset:
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """Tools as they were put together, and the versions of the connections that they were put together from."""
+
+    versions: tuple[int, ...]
     definitions: ToolDefinitions
-    notices: tuple[Notice, ...] = ()
-    """What is wrong with the upstreams whose tools are missing."""
-    _routes: Mapping[str, Route] = field(repr=False)
+    routes: Mapping[str, Route]
+
+
+Assemble = Callable[[frozenset[str]], Assembly]
+"""Puts together what these upstreams offer now, with names that also reckon with the others."""
+
+
+class Toolset:
+    """The tools as they were when it was opened, or renewed last.
+
+    What it has once offered it goes on to offer while an upstream is away: a call may well find it again.
+    """
+
+    def __init__(
+        self, connections: Mapping[str, Connection], assemble: Assemble, *, notices: tuple[Notice, ...] = ()
+    ) -> None:
+        self.notices = notices
+        """What is wrong with its upstreams at the start."""
+        self._connections = connections
+        self._assemble = assemble
+        self._ill = {name for name, connection in connections.items() if connection.problem}
+        self._offered = frozenset(name for name, connection in connections.items() if connection.link is not None)
+        self._now = assemble(self._offered)
+
+    @property
+    def definitions(self) -> ToolDefinitions:
+        return self._now.definitions
+
+    def renew(self) -> Sequence[Notice]:
+        """Takes in what has changed of the tools; returns what has changed for the better or the worse."""
+        for connection in self._connections.values():
+            connection.try_again()
+        self._offered |= {name for name, connection in self._connections.items() if connection.link is not None}
+        self._now = self._assemble(self._offered)
+        problems = {name: connection.problem for name, connection in self._connections.items()}
+        away = [problem for name, problem in problems.items() if problem and name not in self._ill]
+        back = [advice.back(name) for name in self._connections if name in self._ill and not problems[name]]
+        self._ill = {name for name, problem in problems.items() if problem}
+        return [*away, *(Notice(code=BACK, message=message) for message in back)]
 
     async def call(self, name: str, arguments: JsonObject, context: CallContext) -> ToolResult:
         """Calls a tool of `definitions`. Whatever goes wrong is a result with `is_error`, for the model to read."""
-        route = self._routes.get(name)
+        route = self._now.routes.get(name)
         if route is None:
             return failure(f"There is no tool '{name}'. Use one of: {', '.join(self.definitions.by_name) or 'none'}.")
         if complaint := route.rules.complaint(arguments):
@@ -45,7 +88,7 @@ class Toolset:
 
     def complaint(self, name: str, arguments: JsonObject) -> str | None:
         """What is wrong with the arguments, by the input schema of the tool."""
-        route = self._routes.get(name)
+        route = self._now.routes.get(name)
         return route.rules.complaint(arguments) if route else None
 
 
@@ -71,9 +114,9 @@ async def _watched(route: Route, arguments: JsonObject, context: CallContext) ->
 
 
 def selection(
-    chosen: Mapping[str, Connection], filter: ToolFilter, narrow: tuple[str, ...], *, also_gone: bool = False
+    chosen: Mapping[str, Connection], filter: ToolFilter, narrow: tuple[str, ...], *, of: Collection[str]
 ) -> dict[str, tuple[Connection, str, RemoteTool]]:
-    """The tools that can be called, by name. The names also reckon with those whose upstream is gone for now."""
+    """The tools of some of the chosen upstreams, by name. The names also reckon with those of the others."""
     offered = {
         (upstream, tool.name): (connection, upstream, tool)
         for upstream, connection in chosen.items()
@@ -82,7 +125,7 @@ def selection(
     return {
         name: offered[remote]
         for remote, name in final_names(offered).items()
-        if (also_gone or offered[remote][0].link is not None) and selected(remote, name, filter=filter, narrow=narrow)
+        if remote[0] in of and selected(remote, name, filter=filter, narrow=narrow)
     }
 
 
