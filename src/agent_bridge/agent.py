@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import secrets
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, Protocol
 
@@ -35,6 +36,7 @@ from agent_bridge.errors import ModelRefused, ModelTimeout
 from agent_bridge.events import Emit, Event, Retry, StepEnd, Token, ToolProgress, Warned
 from agent_bridge.messages import Message, ModelFacts, ModelRequest, Reply, ToolCall, ToolResult, Turn, text_of
 from agent_bridge.records import Call, Notice, Run, Step, StopReason
+from agent_bridge.taint import taint_of
 from agent_bridge.tools import CallContext, JsonObject, Tool, ToolDefinitions
 
 
@@ -92,6 +94,10 @@ class Brief:
     approval_reason: Callable[[Tool], str | None]
     """Why a person must approve a call of this tool; `None` where nobody must."""
     approval_expire_s: float = 900
+    tool_timeout_s: float = math.inf
+    """What the limit of a run is where its caller has not asked for a tighter one."""
+    untrusted: Collection[str] = ()
+    """The upstreams that nobody vouches for, reached or not."""
 
 
 Leaving = StopReason | Literal["input_required"]
@@ -220,12 +226,19 @@ class Agent:
         """The call, or what stands against making it: that it leads nowhere, or that a person must approve it."""
         if repeats(self.run.steps, call) >= MOST_REPEATS:
             return settled(call, "denied", STUCK)
-        reason = self._brief.approval_reason(tool)
+        reason = self._approval_reason(tool)
         if reason is None:
             return call
         if not self.run.can_ask:
             return settled(call, "denied", f"Denied: {reason}, so a person must approve it, and nobody can be asked.")
         return replace(call, status="pending")
+
+    def _approval_reason(self, tool: Tool) -> str | None:
+        """Why a person must approve a call of this tool: because of what it is, and of what the model has read."""
+        brief = self._brief
+        taint = taint_of(self.run, brief.history, brief.tools.definitions, brief.untrusted) if tool.sensitive else None
+        reasons = [brief.approval_reason(tool), taint and f"its arguments may come from {taint}, which is not trusted"]
+        return ", and ".join(reason for reason in reasons if reason) or None
 
     def _has_answered(self) -> bool:
         """Whether the newest reply is the answer that was asked for. Raises `ModelError` where it never will be."""
@@ -246,7 +259,7 @@ class Agent:
         waiting = [call for call in self.run.steps[-1].calls.values() if call.status == "pending"]
         expires_at = time.time() + self._brief.approval_expire_s
         for call in waiting:
-            reason = self._brief.approval_reason(tools[call.tool]) if call.tool in tools else None
+            reason = self._approval_reason(tools[call.tool]) if call.tool in tools else None
             self.run = asked(self.run, call, reason=reason or "", expires_at=expires_at)
         return bool(waiting)
 
@@ -272,7 +285,7 @@ class Agent:
         context = CallContext(
             run_id=self.run.run_id,
             call_id=call.call_id,
-            timeout_s=self.run.limits.tool_timeout_s,
+            timeout_s=self._timeout_of(call),
             progress=progress,
         )
         result = await self._brief.tools.call(call.tool, call.arguments, context)
@@ -284,6 +297,13 @@ class Agent:
             preview=preview(text_of(result.content)),
             duration_ms=round((time.perf_counter() - began) * 1000),
         ), result
+
+    def _timeout_of(self, call: Call) -> float:
+        """As the configuration says for this tool; where the caller has tightened the limit, never longer than that."""
+        tool, limit = self._brief.tools.definitions.by_name.get(call.tool), self.run.limits.tool_timeout_s
+        if tool is None or tool.timeout_s is None:
+            return limit
+        return min(tool.timeout_s, limit) if limit < self._brief.tool_timeout_s else tool.timeout_s
 
     def _is_third(self, call: Call) -> bool:
         return repeats(self.run.steps[:-1], call) == MOST_REPEATS - 1

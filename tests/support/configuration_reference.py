@@ -14,6 +14,7 @@ SECTIONS = {
     "ClientCredentials": "[a table](#upstreamsauthclient_credentials)",
     "BrowserLogin": "[a table](#upstreamsauthoauth)",
     "CallerToken": "[a table](#upstreamsauthcaller)",
+    "ToolOverride": "[a table](#upstreamstools)",
     "ModelAlias": "[a model](#models)",
     "Deployment": "[a deployment](#deployments)",
     "Server": "[a server](#servers)",

@@ -47,9 +47,9 @@ class ToolOverride(Closed):
     timeout_s: Seconds | None = None
     """How long it may go without progress, instead of the server's `tool_timeout_s`."""
     approval: Policy | None = None
-    """Which of its calls a person must approve, where the server's own `approvals` are not stricter."""
+    """Which of its calls a person must approve. Where a server has `approvals` of its own, it only tightens them."""
     sensitive: bool | None = None
-    """Whether a person must approve it once the model has read results of an upstream with `trust: untrusted`."""
+    """Whether a person must approve it once the model has read what an upstream with `trust: untrusted` gave."""
 
 
 class Upstream(Closed):
@@ -81,9 +81,11 @@ class Upstream(Closed):
     protocol: Literal["auto", "legacy", "2026-07-28"] = "auto"
     """Which era of MCP to speak; `legacy` is every version before 2026-07-28, by handshake."""
     trust: Literal["trusted", "untrusted"] = "trusted"
-    """Whether its results may be acted on: those of an `untrusted` one make `sensitive` tools need approval."""
+    """Whether its results may be acted on: once the model has read those of an `untrusted` one, `sensitive` tools need
+    approval."""
     tools: dict[Something, ToolOverride] = Field(default_factory=dict)
-    """What holds for its tools, by globs over their own names; of each key, the first glob that fits and has it."""
+    """What holds for its tools, by globs over the names that they have there; of each key, the first glob that fits and
+    has it."""
     isolation: Literal["shared", "session"] = "shared"
     """Who shares a connection: all sessions, or `session` for one each, where the server keeps a state (a browser, a
     shell); it is closed when its session is disconnected."""
@@ -354,7 +356,7 @@ class Server(Closed):
                 return policy
         if own is None:
             return rules.default
-        return max(own, rules.default, key=_LAXEST_FIRST.index) if self._has_policy else own
+        return _LAXEST_FIRST[max(map(_LAXEST_FIRST.index, (own, rules.default)))] if self._has_policy else own
 
     @property
     def _has_policy(self) -> bool:

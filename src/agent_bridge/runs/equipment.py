@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from agent_bridge.agent import Model, Tools
 from agent_bridge.config import Config
-from agent_bridge.config.schema import Policy, Server, ToolFilter, Upstream
+from agent_bridge.config.schema import Server, ToolFilter, Upstream
 from agent_bridge.errors import NoTools, ServerInactive, ServerNotFound
 from agent_bridge.records import Notice, Session, Tenant
-from agent_bridge.tools import JsonObject, Tool
+from agent_bridge.tools import JsonObject, Policy, Tool
 
 DIRECT = "remote"
 """What the only upstream of a session that was connected to an address is called."""
@@ -57,6 +57,8 @@ class Equipment:
     tools: Tools
     approval_reason: Callable[[Tool], str | None]
     approval_expire_s: float
+    tool_timeout_s: float
+    untrusted: Collection[str]
     notices: tuple[Notice, ...] = ()
 
 
@@ -85,8 +87,12 @@ class Equip:
         return Equipment(
             model=model,
             tools=tools,
-            approval_reason=lambda tool: _approval_reason(server.policy_for(tool.name, tool.upstream), tool),
+            approval_reason=lambda tool: _approval_reason(
+                server.policy_for(tool.name, tool.upstream, tool.approval), tool
+            ),
             approval_expire_s=server.approval_rules.expire_s,
+            tool_timeout_s=server.limits.tool_timeout_s,
+            untrusted=self._untrusted(session, server),
             notices=self.notices_of(tools, session),
         )
 
@@ -104,6 +110,13 @@ class Equip:
         return await self._open_tools(
             server.upstreams, filter=server.tools, narrow=session.tools, tenant=session.tenant
         )
+
+    def _untrusted(self, session: Session, server: Server) -> list[str]:
+        """The upstreams that nobody vouches for, reached or not."""
+        own = {DIRECT: session.upstream} if session.upstream else {}
+        configs = {**self._config.upstreams, **own}
+        names = (*server.upstreams, *own)
+        return [name for name in names if name in configs and configs[name].trust == "untrusted"]
 
     def server_of(self, session: Session) -> Server:
         """Raises `ServerNotFound` or `ServerInactive`."""
@@ -135,6 +148,8 @@ def _approval_reason(policy: Policy, tool: Tool) -> str | None:
         case "annotated":
             return "its server calls it destructive" if tool.destructive else None
         case "unless_read_only":
+            if tool.untrusted:
+                return "its server is not trusted to call it read-only"
             return None if tool.read_only else "its server does not call it read-only"
         case "always":
             return "every call of it is asked for"

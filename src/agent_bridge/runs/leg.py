@@ -132,6 +132,8 @@ class Leg:
             tools=equipment.tools,
             approval_reason=equipment.approval_reason,
             approval_expire_s=equipment.approval_expire_s,
+            tool_timeout_s=equipment.tool_timeout_s,
+            untrusted=equipment.untrusted,
         )
         self._agent = Agent(run, brief, self.journal)
         return await self._agent.answer()
