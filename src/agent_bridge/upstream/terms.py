@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from agent_bridge.config.schema import Upstream
-from agent_bridge.tools import Tool
+from agent_bridge.tools import JsonObject, Tool
+from agent_bridge.unseen import without_unseen
 from agent_bridge.upstream.link import RemoteTool
+
+MAX_DESCRIPTION = 10_000
+"""How many characters of a description a model is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +25,8 @@ class Terms:
             name=name,
             upstream=upstream,
             remote_name=tool.name,
-            description=tool.description if override.description is None else override.description,
-            parameters=tool.schema,
+            description=_told(tool.description) if override.description is None else override.description,
+            parameters=cast("JsonObject", _explained(tool.schema)),
             read_only=tool.read_only,
             destructive=tool.destructive,
             idempotent=tool.idempotent,
@@ -30,3 +35,24 @@ class Terms:
             sensitive=bool(override.sensitive),
             untrusted=self.config.trust == "untrusted",
         )
+
+
+def _told(description: str) -> str:
+    """What a person would see of it, as far as there is room."""
+    text = without_unseen(description)
+    if len(text) <= MAX_DESCRIPTION:
+        return text
+    cut = len(text) - MAX_DESCRIPTION
+    return f"{text[:MAX_DESCRIPTION]}\n[The description was cut: {cut:,} of {len(text):,} characters are not shown.]"
+
+
+def _explained(schema: object) -> object:
+    """The schema with its own descriptions and titles told in the same way. What its values may be stays as it is."""
+    if isinstance(schema, list):
+        return [_explained(item) for item in cast("list[object]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _told(value) if key in ("description", "title") and isinstance(value, str) else _explained(value)
+        for key, value in cast("JsonObject", schema).items()
+    }
