@@ -12,12 +12,15 @@ import pytest
 from agent_bridge.config.schema import Upstream
 from agent_bridge.errors import UpstreamCredentials
 from agent_bridge.upstream import Upstreams
+from agent_bridge.upstream.credentials import Credentials, Drawer, FixedToken, Vault
 from agent_bridge.upstream.http_client import why
 from agent_bridge.upstream.target import Address, Program, Surroundings, find_target, transport_of
 from support.upstreams.configs import EVERYTHING
 
 ENVIRON = {"PATH": "/bin", "LANG": "de", "TOKEN": "t0ken", "OPENAI_API_KEY": "sk-secret", "DIR": "/data"}
-AROUND = Surroundings(environ=ENVIRON, builtins={}, secrets=ENVIRON)
+AROUND = Surroundings(
+    environ=ENVIRON, builtins={}, secrets=ENVIRON, credentials=Credentials(Vault(Drawer(), lambda: [bytes(32)]))
+)
 
 
 def test_every_value_of_a_program_may_refer_to_a_variable() -> None:
@@ -34,7 +37,10 @@ def test_a_token_is_sent_as_a_bearer_token_and_wins_over_a_header() -> None:
         url="https://example.com/mcp", auth_token="${TOKEN}", headers={"authorization": "Basic x", "X-Dir": "${DIR}"}
     )
     assert find_target("x", upstream, AROUND) == Address(
-        url="https://example.com/mcp", transport="http", headers={"X-Dir": "/data", "Authorization": "Bearer t0ken"}
+        url="https://example.com/mcp",
+        transport="http",
+        headers={"X-Dir": "/data"},
+        credential=FixedToken("t0ken", "Set TOKEN to one that is good, and restart the bridge."),
     )
 
 

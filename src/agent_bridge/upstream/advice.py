@@ -66,11 +66,8 @@ def missing_variable(name: str, variable: str) -> str:
     )
 
 
-def refused(name: str, status: int) -> str:
-    return (
-        f"The MCP server '{name}' refused the bridge's credentials (HTTP {status}). "
-        "Correct auth_token or headers of the upstream."
-    )
+def refused(name: str, status: int, remedy: str) -> str:
+    return f"The MCP server '{name}' refused the bridge's credentials (HTTP {status}). {remedy}"
 
 
 def unknown_builtin(name: str, builtin: str, known: Iterable[str]) -> str:

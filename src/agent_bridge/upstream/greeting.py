@@ -20,11 +20,14 @@ _MAX_REASON = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unanswered:
-    """Why a server could not be greeted. `closed` where the connection ended, `status` where HTTP refused it."""
+    """Why a server could not be greeted.
+
+    `closed` where the connection ended; `refused` where it did not take the credentials: the reason says what to do.
+    """
 
     reason: str
     closed: bool = False
-    status: int | None = None
+    refused: bool = False
 
 
 async def introduce(session: ClientSession, era: Era, patience: Patience) -> Opened | Unanswered:
@@ -47,7 +50,7 @@ async def introduce(session: ClientSession, era: Era, patience: Patience) -> Ope
 def _unanswered(error: MCPError) -> Unanswered:
     match error.code:
         case WireError.REFUSED:
-            return Unanswered(reason=error.message, status=int(error.data))
+            return Unanswered(reason=error.message, refused=True)
         case WireError.UNSENT | WireError.FAILED | WireError.SESSION_GONE:
             return Unanswered(reason=error.message)
         case WireError.CUT:

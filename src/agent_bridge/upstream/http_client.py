@@ -17,12 +17,12 @@ from typing import Any, cast
 
 import httpx2
 
+from agent_bridge.errors import BridgeError, UpstreamCredentials
 from agent_bridge.upstream.session import WireError
 
 CONNECT_S = 30.0
 FAREWELL_S = 1.0
 MAX_EVENT_BYTES = 64 * 2**20
-_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _SESSION_HEADER = "mcp-session-id"
 _CUT = "its answer broke off"
 
@@ -30,9 +30,10 @@ _CUT = "its answer broke off"
 class ContainedClient(httpx2.AsyncClient):
     """Never raises for a POST that was not answered, nor for an answer that breaks off."""
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
+    def __init__(self, headers: Mapping[str, str], auth: httpx2.Auth) -> None:
         # How long a tool may be silent is its caller's to say.
-        super().__init__(headers=dict(headers), timeout=httpx2.Timeout(CONNECT_S, read=None), verify=_trusted())
+        timeout = httpx2.Timeout(CONNECT_S, read=None)
+        super().__init__(headers=dict(headers), auth=auth, timeout=timeout, verify=_trusted())
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         match request.method:
@@ -45,7 +46,7 @@ class ContainedClient(httpx2.AsyncClient):
 
     async def _delete(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         """Ends a session, politely; a server that cannot be told will find out."""
-        with suppress(TimeoutError, httpx2.TransportError):
+        with suppress(TimeoutError, httpx2.TransportError, BridgeError):
             async with asyncio.timeout(FAREWELL_S):
                 await super().send(request, **options)
         return httpx2.Response(HTTPStatus.NO_CONTENT, request=request)
@@ -53,10 +54,8 @@ class ContainedClient(httpx2.AsyncClient):
     async def _post(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         try:
             response = await super().send(request, **options)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-            return _answer(request, WireError.UNSENT, why(error))
-        except httpx2.TransportError as error:
-            return _answer(request, WireError.CUT, why(error))
+        except (httpx2.TransportError, BridgeError) as error:
+            return _unanswered(request, error)
         if response.is_error:
             return await _explained(request, response)
         if _is_json(response):
@@ -72,12 +71,21 @@ def _trusted() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
+def _unanswered(request: httpx2.Request, error: httpx2.TransportError | BridgeError) -> httpx2.Response:
+    match error:
+        case UpstreamCredentials():
+            return _answer(request, WireError.REFUSED, error.message)
+        case BridgeError():
+            return _answer(request, WireError.UNSENT, error.message)
+        case httpx2.ConnectError() | httpx2.ConnectTimeout() | httpx2.PoolTimeout():
+            return _answer(request, WireError.UNSENT, why(error))
+        case _:
+            return _answer(request, WireError.CUT, why(error))
+
+
 async def _explained(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
     """What an error status means to a session; the response itself where its body says it in MCP's own words."""
     status = response.status_code
-    if status in _REFUSED:
-        await response.aclose()
-        return _answer(request, WireError.REFUSED, f"it refused the credentials, HTTP {status}", data=status)
     body = await _body(response) or b""
     if _SESSION_HEADER in request.headers and (status == HTTPStatus.NOT_FOUND or _blames_session(status, body)):
         return _answer(request, WireError.SESSION_GONE, "it no longer knows the session")
@@ -104,8 +112,8 @@ def _blames_session(status: int, body: bytes) -> bool:
     return status == HTTPStatus.BAD_REQUEST and b"session" in body.lower()
 
 
-def _answer(request: httpx2.Request, code: WireError, message: str, data: object = None) -> httpx2.Response:
-    error = {"code": int(code), "message": message, "data": data}
+def _answer(request: httpx2.Request, code: WireError, message: str) -> httpx2.Response:
+    error = {"code": int(code), "message": message}
     # The SDK takes the body of a failed request for its answer, whatever the id.
     body = {"jsonrpc": "2.0", "id": None, "error": error}
     return httpx2.Response(HTTPStatus.SERVICE_UNAVAILABLE, json=body, request=request)

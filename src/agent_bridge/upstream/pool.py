@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from agent_bridge.errors import UpstreamUnavailable
 from agent_bridge.records import NOBODY, Notice, Tenant
 from agent_bridge.upstream import advice
 from agent_bridge.upstream.connection import Connection
+from agent_bridge.upstream.credentials import Credentials, Drawer, Vault
 from agent_bridge.upstream.dialling import Dialler
 from agent_bridge.upstream.report import UpstreamReport, notice_of, report_of
 from agent_bridge.upstream.target import Surroundings, transport_of
@@ -37,6 +39,8 @@ class Key:
     upstream: str
     session_id: str = ""
     """Whose alone it is; empty where sessions share it."""
+    principal: str = ""
+    """Who is logged in to it; empty where it does not matter who calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,13 @@ class Upstreams:
         *,
         environ: Mapping[str, str],
         builtins: Mapping[str, Callable[[], object]],
+        vault: Vault | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Without a `vault`, logins to the upstreams last as long as the process."""
         self._configs = configs
-        self._around = Surroundings(environ=environ, builtins=builtins, secrets=environ)
+        credentials = Credentials(vault or Vault(Drawer(), lambda: [secrets.token_bytes(32)]))
+        self._around = Surroundings(environ=environ, builtins=builtins, secrets=environ, credentials=credentials)
         self._clock = clock
         self._tasks = asyncio.TaskGroup()
         self._connections: dict[Key, Connection] = {}
@@ -137,7 +144,9 @@ class Upstreams:
         upstream = self._configs.get(name)
         if upstream is None:
             return False
-        return upstream.auth_token is not None or any(key.lower() == "authorization" for key in upstream.headers)
+        if upstream.auth is not None or upstream.auth_token is not None:
+            return True
+        return any(key.lower() == "authorization" for key in upstream.headers)
 
     def _chosen(self, names: Sequence[str], extra: Mapping[str, Upstream], tenant: Tenant) -> dict[str, Connection]:
         configured = {
@@ -148,9 +157,14 @@ class Upstreams:
         return configured | {name: self._callers_own(name, upstream) for name, upstream in extra.items()}
 
     def _configured(self, name: str, upstream: Upstream, tenant: Tenant) -> Connection:
-        key = Key(upstream=name, session_id=tenant.session_id if upstream.isolation == "session" else "")
+        key = Key(
+            upstream=name,
+            session_id=tenant.session_id if upstream.isolation == "session" else "",
+            principal=tenant.principal if upstream.knows_callers_apart else "",
+        )
         if key not in self._connections:
-            self._connections[key] = self._connection(name, upstream, self._around)
+            around = replace(self._around, principal=tenant.principal)
+            self._connections[key] = self._connection(name, upstream, around)
         return self._connections[key]
 
     def _speaker(self, name: str) -> Connection | None:

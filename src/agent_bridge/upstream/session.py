@@ -35,7 +35,7 @@ class WireError(IntEnum):
     UNSENT = 640_001
     CUT = 640_002
     REFUSED = 640_003
-    """`data` is the HTTP status."""
+    """The message says what to do about the credentials."""
     SESSION_GONE = 640_004
     FAILED = 640_005
     """An HTTP error without a word of MCP."""

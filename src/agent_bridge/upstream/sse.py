@@ -18,6 +18,8 @@ from mcp.shared.message import SessionMessage
 from mcp_types import INTERNAL_ERROR, JSONRPCError, JSONRPCRequest
 from pydantic import ValidationError
 
+from agent_bridge.errors import BridgeError, UpstreamCredentials
+from agent_bridge.upstream.credentials.bearer import Bearer
 from agent_bridge.upstream.greeting import Unanswered, introduce
 from agent_bridge.upstream.http_client import MAX_EVENT_BYTES, ContainedClient, why
 from agent_bridge.upstream.link import Era, Opened, Outcome, Patience, Watcher
@@ -34,7 +36,7 @@ async def dial_events(
     # The transport is older than the era of 2026.
     era = "legacy"
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(ContainedClient(address.headers))
+        client = await stack.enter_async_context(ContainedClient(address.headers, Bearer(name, address.credential)))
         wire = await _subscribed(client, address.url, patience, stack, watcher)
         if isinstance(wire, Unanswered):
             yield not_opened(name, wire, era)
@@ -53,15 +55,16 @@ async def _subscribed(
             response = await _get(client, url)
             stack.push_async_callback(response.aclose)
             if response.status_code != HTTPStatus.OK:
-                return _refusal(response.status_code)
+                return Unanswered(reason=f"HTTP {response.status_code}")
             events = EventSource(response, max_event_size=MAX_EVENT_BYTES).__aiter__()
             first = await anext(events)
     except TimeoutError:
         return Unanswered(reason=f"it did not answer within {patience.seconds:g} s")
-    except httpx2.TransportError as error:
-        return Unanswered(reason=why(error))
     except StopAsyncIteration:
         return Unanswered(reason="it closed the connection")
+    except (httpx2.TransportError, BridgeError) as error:
+        words = error.message if isinstance(error, BridgeError) else why(error)
+        return Unanswered(reason=words, refused=isinstance(error, UpstreamCredentials))
     endpoint = response.url.join(first.data)
     if first.event != "endpoint" or _origin(endpoint) != _origin(response.url):
         return Unanswered(reason="its answer is not MCP over server-sent events")
@@ -76,11 +79,6 @@ async def _get(client: ContainedClient, url: str) -> httpx2.Response:
         return response
     await response.aclose()
     return await client.send(response.next_request, stream=True)
-
-
-def _refusal(status: int) -> Unanswered:
-    refused = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-    return Unanswered(reason=f"HTTP {status}", status=status if refused else None)
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:

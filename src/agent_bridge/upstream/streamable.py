@@ -9,6 +9,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from agent_bridge.errors import UpstreamCredentials, UpstreamUnavailable
 from agent_bridge.upstream import advice
+from agent_bridge.upstream.credentials.bearer import Bearer
 from agent_bridge.upstream.greeting import Unanswered, introduce
 from agent_bridge.upstream.http_client import MAX_EVENT_BYTES, ContainedClient
 from agent_bridge.upstream.link import Era, NotOpened, Opened, Outcome, Patience, Watcher
@@ -21,7 +22,7 @@ async def dial_address(
     name: str, address: Address, era: Era, patience: Patience, watcher: Watcher
 ) -> AsyncGenerator[Outcome]:
     async with (
-        ContainedClient(address.headers) as client,
+        ContainedClient(address.headers, Bearer(name, address.credential)) as client,
         streamable_http_client(address.url, http_client=client, max_sse_event_size=MAX_EVENT_BYTES) as wire,
         open_session(wire, watcher) as session,
     ):
@@ -32,8 +33,8 @@ async def dial_address(
 
 def not_opened(name: str, why: Unanswered, era: Era) -> NotOpened:
     """What a remote server's silence means to a user."""
-    if why.status is not None:
-        return NotOpened(UpstreamCredentials(advice.refused(name, why.status)))
+    if why.refused:
+        return NotOpened(UpstreamCredentials(why.reason))
     return NotOpened(
         UpstreamUnavailable(advice.unreachable_address(name, why.reason)),
         perhaps_legacy=why.closed and era == "auto",

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 from agent_bridge.config.schema import Upstream
 from agent_bridge.config.secrets import MissingVariable, resolve
 from agent_bridge.errors import UpstreamCredentials, UpstreamUnavailable
+from agent_bridge.records import LOCAL
 from agent_bridge.upstream import advice
+from agent_bridge.upstream.credentials import Credential, Credentials
 
 INHERITED = (
     *("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"),
@@ -38,6 +40,7 @@ class Address:
     url: str = field(repr=False)
     transport: Literal["http", "sse"]
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    credential: Credential = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +62,15 @@ class Surroundings:
     builtins: Mapping[str, Callable[[], object]]
     secrets: Mapping[str, str] = field(repr=False)
     """What `${NAME}` may name: the environment, but nothing at all where a caller wrote the configuration."""
+    credentials: Credentials = field(repr=False)
+    principal: str = LOCAL.id
+    """Who calls, where the upstream knows its callers apart."""
     importing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever imports in a thread: modules that import one another in a circle break when two threads do."""
 
 
 def find_target(name: str, upstream: Upstream, around: Surroundings) -> Target:
-    """Raises `UpstreamCredentials` where a variable is missing, and `UpstreamUnavailable` for an unknown builtin."""
+    """Raises `UpstreamCredentials` where a variable or token is missing, `UpstreamUnavailable` for an unknown builtin."""
     try:
         return _target(name, upstream, around)
     except MissingVariable as missing:
@@ -97,9 +103,14 @@ def _target(name: str, upstream: Upstream, around: Surroundings) -> Target:
             env=inherited | {key: value(text) for key, text in upstream.env.items()},
             cwd=value(upstream.cwd) if upstream.cwd else None,
         )
+    credential = around.credentials.of(name, upstream, around.principal, around.secrets)
     headers = {key: value(text) for key, text in upstream.headers.items()}
-    if upstream.auth_token is not None:
+    if upstream.auth_token is not None or upstream.auth is not None:
         headers = {key: text for key, text in headers.items() if key.lower() != "authorization"}
-        headers["Authorization"] = f"Bearer {value(upstream.auth_token)}"
     transport: Literal["http", "sse"] = "sse" if transport_of(upstream) == "sse" else "http"
-    return Address(url=value(upstream.url or ""), transport=transport, headers=headers)
+    return Address(
+        url=value(upstream.url or ""),
+        transport=transport,
+        headers=headers,
+        credential=credential,
+    )

@@ -1,0 +1,110 @@
+"""Which credential an upstream is shown, by its configuration and by who calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from agent_bridge.config.logins import BrowserLogin, CallerToken, ClientCredentials, UpstreamAuth
+from agent_bridge.config.schema import Upstream
+from agent_bridge.config.secrets import references, resolve
+from agent_bridge.errors import UpstreamCredentials
+from agent_bridge.upstream.credentials.kinds import CallersToken, Credential, FixedToken
+
+if TYPE_CHECKING:
+    from agent_bridge.upstream.credentials.logins import Renewal
+    from agent_bridge.upstream.credentials.vault import Vault
+
+
+class Credentials:
+    """One credential for each upstream and principal, shared by all connections, so that it is renewed once."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._logins: dict[tuple[str, str], Credential] = {}
+
+    def of(self, name: str, upstream: Upstream, principal: str, secrets: Mapping[str, str]) -> Credential:
+        """Raises `MissingVariable`, and `UpstreamCredentials` where there is none for this principal."""
+        login = upstream.login
+        if login is None:
+            token = resolve(upstream.auth_token, secrets) if upstream.auth_token is not None else None
+            return FixedToken(token, _set_again(upstream.auth_token, "Correct auth_token or headers of the upstream."))
+        if login.principals:
+            return _for_principal(name, login.principals, principal, secrets)
+        if login.caller is not None:
+            audience = audience_of(upstream, login.caller, secrets)
+            place = callers_place(name, principal)
+            return CallersToken(self._vault, place, upstream=name, audience=audience)
+        return self._kept(name, upstream, login, principal, secrets)
+
+    def _kept(
+        self, name: str, upstream: Upstream, login: UpstreamAuth, principal: str, secrets: Mapping[str, str]
+    ) -> Credential:
+        whose = principal if upstream.knows_callers_apart else ""
+        if (name, whose) not in self._logins:
+            from agent_bridge.upstream.credentials.clients import open_client
+            from agent_bridge.upstream.credentials.logins import KeptLogin, Place
+
+            place = Place(self._vault, login_place(name, whose))
+            self._logins[name, whose] = KeptLogin(
+                name, place, _renewal(name, upstream, login, whose, secrets), open_client
+            )
+        return self._logins[name, whose]
+
+
+def login_place(upstream: str, principal: str) -> str:
+    """What a login is kept under; the principal is empty where everyone shares it."""
+    return f"login:{upstream}:{principal}"
+
+
+def callers_place(upstream: str, principal: str) -> str:
+    """What a caller's own token is kept under."""
+    return f"caller:{upstream}:{principal}"
+
+
+def audience_of(upstream: Upstream, caller: CallerToken, secrets: Mapping[str, str]) -> str:
+    """Raises `MissingVariable`."""
+    return resolve(caller.audience or upstream.url or "", secrets)
+
+
+def _for_principal(name: str, tokens: Mapping[str, str], principal: str, secrets: Mapping[str, str]) -> Credential:
+    written = tokens.get(principal)
+    if written is None:
+        raise UpstreamCredentials(
+            f"The upstream '{name}' has no token for you. Write one for '{principal}' under auth.principals of it."
+        )
+    return FixedToken(resolve(written, secrets), _set_again(written, "Correct auth.principals of the upstream."))
+
+
+def _renewal(name: str, upstream: Upstream, login: UpstreamAuth, whose: str, secrets: Mapping[str, str]) -> Renewal:
+    from agent_bridge.upstream.credentials.logins import AsBridge, ByBrowser
+
+    url = resolve(upstream.url or "", secrets)
+    if login.client_credentials is not None:
+        written = login.client_credentials
+        remedy = _set_again(written.client_secret, f"Correct auth.client_credentials of the upstream '{name}'.")
+        return AsBridge(url, resolved_client(written, secrets), remedy)
+    return ByBrowser(url, f"Run `{login_command(name, whose)}`.")
+
+
+def login_command(name: str, principal: str) -> str:
+    option = "" if principal in ("", "local") else f" --principal '{principal}'"
+    return f"agent-bridge login {name}{option}"
+
+
+def resolved_client(login: ClientCredentials, secrets: Mapping[str, str]) -> ClientCredentials:
+    """Raises `MissingVariable`."""
+    given = {key: resolve(getattr(login, key), secrets) for key in ("issuer", "client_id", "client_secret")}
+    return login.model_copy(update=given)
+
+
+def resolved_browser(login: BrowserLogin, secrets: Mapping[str, str]) -> BrowserLogin:
+    """Raises `MissingVariable`."""
+    written = {key: getattr(login, key) for key in ("client_id", "client_secret")}
+    return login.model_copy(update={key: resolve(text, secrets) for key, text in written.items() if text is not None})
+
+
+def _set_again(written: str | None, otherwise: str) -> str:
+    """How to come by a token that is good, where it is known which variable it was in."""
+    named = references(written or "")
+    return f"Set {named[0]} to one that is good, and restart the bridge." if named else otherwise
