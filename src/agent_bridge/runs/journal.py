@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -23,6 +23,8 @@ WINDOW_S = 0.02
 """How long text may be held to be merged. The first text of a leg is never held."""
 TAIL = 1000
 """How many announced events are kept in memory; older ones are read from the store."""
+MOST_PROGRESS = 5
+"""Of the progress that a call tells within a window, the last so many are kept: nobody could follow a flood."""
 _BOUNDARIES = (RunStart, StepEnd, Retry)
 _TEXT = (Token, Thinking)
 _PATIENT = (*_TEXT, ToolProgress)
@@ -176,7 +178,7 @@ class RunJournal:
 
 
 def _merged(events: Iterable[Event]) -> list[Event]:
-    """The same events with neighbouring pieces of text joined."""
+    """The same events with neighbouring pieces of text joined, and the last of the progress that a call tells."""
     merged: list[Event] = []
     for kind, neighbours in groupby(events, key=type):
         if kind is Token:
@@ -185,9 +187,22 @@ def _merged(events: Iterable[Event]) -> list[Event]:
             merged.append(
                 Thinking(content="".join(event.content for event in neighbours if isinstance(event, Thinking)))
             )
+        elif kind is ToolProgress:
+            merged.extend(_latest([event for event in neighbours if isinstance(event, ToolProgress)]))
         else:
             merged.extend(neighbours)
     return merged
+
+
+def _latest(progress: Sequence[ToolProgress]) -> list[ToolProgress]:
+    """The last `MOST_PROGRESS` of each call, in their order."""
+    told = Counter[str]()
+    kept: list[ToolProgress] = []
+    for event in reversed(progress):
+        told[event.call_id] += 1
+        if told[event.call_id] <= MOST_PROGRESS:
+            kept.append(event)
+    return kept[::-1]
 
 
 def _whole(result: ToolResult) -> JsonObject:

@@ -25,6 +25,8 @@ LONGEST_PAUSE_S = 60.0
 """After a failed attempt nobody tries again for this long: doubled each time, and shortened at random by up to half."""
 RETRY_PATIENCE_S = 2.0
 """How long a caller waits for an upstream that failed the last time. The attempt goes on without it."""
+_PATIENCE = 4
+"""How often a repeatable call is lost before it is given up. A loss that took the whole upstream counts twice."""
 _FIRST_MODERN_VERSION = "2026"
 
 
@@ -95,19 +97,20 @@ class Connection:
             self._begin()
 
     async def call(self, tool: RemoteTool, arguments: JsonObject, context: CallContext) -> ToolResult:
-        """Calls once more what was lost, where that does no harm."""
-        for once_more in (True, False):
+        """Calls again what was lost, where that does no harm."""
+        patience = _PATIENCE
+        while True:
             life = await self._ready()
             if isinstance(life, BridgeError):
                 return failure(f"The tool was not called. {life.message}")
             try:
                 return await life.call(tool.name, arguments, context)
             except Lost as lost:
+                patience -= 1 if lost.unsent or not lost.link_is_dead else 2
                 if lost.unsent or lost.link_is_dead:
                     life.retire()
-                if not once_more or not (lost.unsent or tool.repeatable):
+                if patience <= 0 or not (lost.unsent or tool.repeatable):
                     return _lost(self.name, lost)
-        raise AssertionError("the second round always returns")
 
     def close(self) -> None:
         """For good. Whoever owns the tasks waits for the end."""

@@ -46,9 +46,12 @@ def ends_connection(error: MCPError) -> bool:
     return error.code == types.CONNECTION_CLOSED and error.message == "Connection closed"
 
 
-def breaks_off(error: MCPError) -> bool:
-    """Whether the SDK reports that this one answer did not come whole."""
-    return error.message.startswith(("SSE stream ", "Failed to parse "))
+_BROKEN = {"SSE stream ": "its answer broke off", "Failed to parse ": "its answer is not MCP"}
+
+
+def broken(error: MCPError) -> str | None:
+    """What became of this one answer, where the SDK reports that it did not come whole."""
+    return next((words for beginning, words in _BROKEN.items() if error.message.startswith(beginning)), None)
 
 
 class UpstreamSession(ClientSession):

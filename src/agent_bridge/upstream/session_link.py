@@ -13,7 +13,7 @@ from agent_bridge.messages import ToolResult
 from agent_bridge.tools import CallContext, JsonObject
 from agent_bridge.upstream.content import failure, tool_result
 from agent_bridge.upstream.link import Lost, RemoteTool
-from agent_bridge.upstream.session import WireError, breaks_off, ends_connection
+from agent_bridge.upstream.session import WireError, broken, ends_connection
 
 _MAX_PAGES = 100
 
@@ -83,8 +83,8 @@ def _answer_of(error: MCPError) -> ToolResult:
             raise Lost(error.message, link_is_dead=False)
         case _ if ends_connection(error):
             raise Lost("the connection was closed")
-        case _ if breaks_off(error):
-            raise Lost("its answer broke off or is not MCP", link_is_dead=False)
+        case _ if reason := broken(error):
+            raise Lost(reason, link_is_dead=False)
         case WireError.FAILED:
             return failure(f"The MCP server failed: {error.message}.")
         case _:
