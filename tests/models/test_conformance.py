@@ -304,7 +304,6 @@ async def test_a_stream_that_breaks_off_again_and_again_is_an_error(stage: Stage
     assert [type(event) for event in stage.events] == [Token, Retry, Token, Retry, Token]
 
 
-@where(lambda row: row.says_when_finished)
 async def test_a_stream_that_ends_without_being_finished_begins_again(stage: Stage) -> None:
     stage.fake.script(*[Scripted(text=("Hel", "lo"), ending="truncated")] * 3)
 

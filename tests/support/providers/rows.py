@@ -31,8 +31,6 @@ class ProviderRow:
     has_call_ids: bool = True
     writes_arguments: bool = True
     """Arguments are text that may be malformed, not objects."""
-    says_when_finished: bool = True
-    """Its backend can tell a stream that ended from one that was finished."""
     headers: Mapping[str, str]
     """What the request must be authorised with."""
 
@@ -119,7 +117,6 @@ _BY_LITELLM = (
         has_call_ids=False,
         writes_arguments=False,
         signs_calls=True,
-        says_when_finished=False,  # LiteLLM reports every chunk of Gemini as finished
         headers={"x-goog-api-key": KEY},
     ),
 )

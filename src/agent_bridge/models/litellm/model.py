@@ -16,6 +16,7 @@ from agent_bridge.models.failures import Failure
 from agent_bridge.models.history import conversation
 from agent_bridge.models.litellm.chunks import failure_of, is_complete, read
 from agent_bridge.models.litellm.library import Library
+from agent_bridge.models.litellm.lines import made_readable
 from agent_bridge.models.response_format import response_format
 from agent_bridge.models.scrubbing import Scrubber
 from agent_bridge.models.tool_schemas import PreparedTools
@@ -60,6 +61,7 @@ class LiteLLMModel:
         if isinstance(stream, Failure):
             return stream
         async with aclosing(stream):  # closes the connection, even when this task is being cancelled
+            made_readable(stream)
             return await self._heard(stream, ReplyBuilder(_call_ids(request)), emit, alive)
 
     async def _heard(self, stream: Any, builder: ReplyBuilder, emit: Emit, alive: Alive) -> Reply | Failure:
