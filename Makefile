@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types layers conformance inspector tools bench pins clean
+.PHONY: help demo test lint format types layers conformance inspector tools bench bench-quick bench-load pins clean
 
 VENV := .venv
 TOOLS := .tools
@@ -12,6 +12,7 @@ RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 NODE_TOOLS := $(TOOLS)/.node-tools-installed
 PYTHON_TOOLS := $(TOOLS)/.python-tools-installed
+FRAMEWORK := $(TOOLS)/.agent-framework-installed
 
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-deps
 PINNED := --require-hashes --only-binary=:all:
@@ -25,7 +26,7 @@ unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV NODE_OPTIONS
 unexport $(filter AGENT_BRIDGE_% LLMCHAT_% LLM_% CACHE_TYPE REDIS_URL,$(.VARIABLES))
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 demo: $(RUNTIME) ## ask the agent a question that needs two tools; no key is needed
 	@echo 'No key is needed: demo/rules answers, a small deterministic stand-in for a model that really calls the tools.'
@@ -57,9 +58,15 @@ conformance: tools ## run the MCP conformance suite against the product
 inspector: tools ## list and call every tool with MCP Inspector
 	@$(BIN)/python -m pytest tests/inspector
 
-bench: $(DEVELOPMENT) ## measure start-up against an empty FastMCP server, and runs over Redis against the embedded store
-	@$(BIN)/python benchmarks/startup.py
-	@$(BIN)/python benchmarks/sharing.py
+bench: $(DEVELOPMENT) $(FRAMEWORK) ## measure what agent-bridge costs, and write it into docs/benchmarks.md (about 8 minutes)
+	@tools/find-redis $(TOOLS)/redis-server
+	@$(BIN)/python -m benchmarks --framework $(TOOLS)/framework/bin/python --write
+
+bench-quick: $(DEVELOPMENT) ## count what a turn does, and fail where it does more than is recorded
+	@$(BIN)/python -m benchmarks.quick
+
+bench-load: $(DEVELOPMENT) ## half an hour at half of capacity, a minute at three times; MINUTES=3 is shorter
+	@$(BIN)/python -m benchmarks.load --minutes $(or $(MINUTES),30)
 
 tools: $(NODE_TOOLS) $(PYTHON_TOOLS) ## install the published servers and tools that the tests use
 	@tools/find-redis $(TOOLS)/redis-server
@@ -69,6 +76,7 @@ pins: $(DEVELOPMENT) ## resolve pyproject.toml and tools/ into the pinned requir
 	$(COMPILE) --upgrade pyproject.toml --group build -o requirements.txt
 	$(COMPILE) --upgrade pyproject.toml --group build --group dev -c requirements.txt -o requirements-dev.txt
 	$(COMPILE) --upgrade --group python-servers -o tools/python-servers.txt
+	$(COMPILE) --upgrade --group agent-framework -o tools/agent-framework.txt
 
 clean: ## remove what the commands above made
 	rm -rf $(VENV) $(TOOLS) dist build htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .import_linter_cache
@@ -99,4 +107,11 @@ $(PYTHON_TOOLS): tools/python-servers.txt | $(BIN)/python
 	@mkdir -p $(TOOLS)
 	@test -x $(TOOLS)/python/bin/python || $(BIN)/python -m venv $(TOOLS)/python
 	@$(TOOLS)/python/bin/python $(PIP_INSTALL) $(PINNED) --requirement tools/python-servers.txt
+	@touch $@
+
+$(FRAMEWORK): tools/agent-framework.txt | $(BIN)/python
+	@echo 'Installing the framework that the benchmarks compare with into $(TOOLS) (once).'
+	@mkdir -p $(TOOLS)
+	@test -x $(TOOLS)/framework/bin/python || $(BIN)/python -m venv $(TOOLS)/framework
+	@$(TOOLS)/framework/bin/python $(PIP_INSTALL) $(PINNED) --requirement tools/agent-framework.txt
 	@touch $@

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -52,13 +53,18 @@ def _cpu_s(process: psutil.Process) -> float:
 
 @contextmanager
 def launched(
-    command: Sequence[str | Path], directory: Path, *, core: int | None = None, stdio: bool = False
+    command: Sequence[str],
+    directory: Path,
+    *,
+    core: int | None = None,
+    stdio: bool = False,
+    stderr: IO[str] | None = None,
 ) -> Generator[subprocess.Popen[bytes]]:
     """A program without our environment, on one core where one is given; it is killed at the end."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     pipe = subprocess.PIPE if stdio else subprocess.DEVNULL
     with (directory / "stderr.log").open("ab") as log:
-        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, cwd=directory, env=clean)
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=stderr or log, cwd=directory, env=clean)
     try:
         pin(process.pid, core)
         yield process
@@ -75,9 +81,7 @@ def pin(pid: int, core: int | None) -> None:
 
 
 @contextmanager
-def listening(
-    command: Sequence[str | Path], directory: Path, port: int, *, core: int | None = None
-) -> Generator[Program]:
+def listening(command: Sequence[str], directory: Path, port: int, *, core: int | None = None) -> Generator[Program]:
     """A program that listens on the port."""
     with launched(command, directory, core=core) as process:
         deadline = time.monotonic() + LISTENS_WITHIN_S

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.caller import MODERN, Era, calling
 from benchmarks.measuring import Program, free_port, listening
 
 EMPTY, BY_HAND, FRAMEWORK, BRIDGE = "empty FastMCP", "by hand", "framework", "agent-bridge"
@@ -25,6 +26,16 @@ class System:
     name: str
     port: int
     program: Program
+
+    async def cpu_ms(
+        self, message: str, *, turns: int, era: Era = MODERN, progress: bool = False, session_id: str = ""
+    ) -> float:
+        """CPU of a turn, on average; each has a session of its own unless one is given."""
+        async with calling(self.port, era) as caller:
+            before = self.program.cpu_s()
+            for _ in range(turns):
+                await caller.chat(message, progress=progress, session_id=session_id)
+            return (self.program.cpu_s() - before) * 1000 / turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +91,13 @@ class Stage:
         return {
             "version": 1,
             "upstreams": {"up": {"url": self.upstream_url(tools), "transport": "http"}},
-            "models": {"scripted": {"model": "openai/scripted", "api_base": self.model_url, "api_key": "key"}},
+            "models": self.models(),
             "servers": {"assistant": {"upstreams": ["up"], "model": "scripted", "system_prompt": ""}},
         }
+
+    def models(self, backend: str = "auto") -> dict[str, Any]:
+        address = {"api_base": self.model_url, "api_key": "key"}
+        return {"scripted": {"model": "openai/scripted", "backend": backend, **address}}
 
 
 def bridge_command(where: Path, configuration: dict[str, Any]) -> list[str]:

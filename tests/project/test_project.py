@@ -19,7 +19,7 @@ import agent_bridge
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = ROOT / "requirements.txt"
 DEVELOPMENT = ROOT / "requirements-dev.txt"
-PINS = [RUNTIME, DEVELOPMENT, ROOT / "tools" / "python-servers.txt"]
+PINS = [RUNTIME, DEVELOPMENT, *(ROOT / "tools" / name for name in ("python-servers.txt", "agent-framework.txt"))]
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 
@@ -91,15 +91,15 @@ def test_no_file_names_somebodys_machine_or_a_registry() -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
 def test_the_make_commands_that_are_written_about_exist(name: str) -> None:
-    mentioned = set(re.findall(r"(?:^|`|\$ )make ([a-z]+)\b", read(name), re.M))
-    targets = set(re.findall(r"^([a-z]+):.*## ", read("Makefile"), re.M))
+    mentioned = set(re.findall(r"(?:^|`|\$ )make ([a-z-]+)\b", read(name), re.M))
+    targets = set(re.findall(r"^([a-z-]+):.*## ", read("Makefile"), re.M))
     assert {"demo", "test"} <= mentioned <= targets
 
 
 def test_every_command_of_the_makefile_has_a_line_of_help() -> None:
     phony = re.search(r"^\.PHONY: (.*)$", read("Makefile"), re.M)
     assert phony is not None
-    assert set(phony[1].split()) == set(re.findall(r"^([a-z]+):.*## ", read("Makefile"), re.M))
+    assert set(phony[1].split()) == set(re.findall(r"^([a-z-]+):.*## ", read("Makefile"), re.M))
 
 
 def test_the_changelog_begins_with_this_version() -> None:
