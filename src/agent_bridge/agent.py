@@ -13,10 +13,11 @@ import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Literal, Protocol
+from functools import partial
+from typing import Literal, Protocol, cast
 
 from agent_bridge.answers import next_prompt, with_output
-from agent_bridge.budget import allowance, reached, unkept
+from agent_bridge.budget import allowance, allowance_aside, reached, unkept
 from agent_bridge.calls import (
     MOST_REPEATS,
     REPEATED,
@@ -32,12 +33,12 @@ from agent_bridge.calls import (
     warned,
     with_call,
 )
-from agent_bridge.errors import ModelRefused, ModelTimeout
+from agent_bridge.errors import ModelRefused, ModelTimeout, TooMany
 from agent_bridge.events import Emit, Event, Retry, StepEnd, Token, ToolProgress, Warned
 from agent_bridge.messages import Message, ModelFacts, ModelRequest, Reply, ToolCall, ToolResult, Turn, text_of
 from agent_bridge.records import Call, Notice, Run, Step, StopReason
 from agent_bridge.taint import taint_of
-from agent_bridge.tools import CallContext, JsonObject, Tool, ToolDefinitions
+from agent_bridge.tools import CallContext, JsonObject, Sampled, Tool, ToolDefinitions
 
 
 class Model(Protocol):
@@ -114,6 +115,7 @@ class Agent:
         self.run = run
         self._brief = brief
         self._journal = journal
+        self._sampling = asyncio.Lock()
         self._said = [text_of(run.open_step.reply.get("content"))] if run.open_step else []
 
     async def answer(self) -> Leaving:
@@ -157,7 +159,7 @@ class Agent:
         allowed = allowance(self.run, request, self._brief.model.facts)
         if allowed.is_spent:
             return allowed.limit
-        reply = await self._ask(replace(request, max_tokens=allowed.max_tokens))
+        reply = await self._ask(replace(request, max_tokens=allowed.max_tokens), self._emit)
         step = await self._take(reply, prompt)
         is_cut = reply.finish == "length" and not step.calls
         return allowed.limit if is_cut else step
@@ -174,20 +176,21 @@ class Agent:
             response_schema=run.response_schema if prompt else None,
         )
 
-    async def _ask(self, request: ModelRequest) -> Reply:
+    async def _ask(self, request: ModelRequest, emit: Emit) -> Reply:
         seconds = self.run.limits.model_timeout_s
         try:
             async with asyncio.timeout(seconds):
-                return await self._brief.model.complete(request, self._emit)
+                reply = await self._brief.model.complete(request, emit)
         except TimeoutError:
             raise ModelTimeout(
                 f"The model did not answer within {seconds:g} s. Try again, or raise limits.model_timeout_s."
             ) from None
+        if reply.finish == "content_filter":
+            raise ModelRefused("The model's provider withheld the answer. Ask in another way, or choose another model.")
+        return reply
 
     async def _take(self, reply: Reply, prompt: str) -> Step:
         """Writes the reply down before any of its tools start."""
-        if reply.finish == "content_filter":
-            raise ModelRefused("The model's provider withheld the answer. Ask in another way, or choose another model.")
         left = self._calls_left()
         asked = reply.message.get("tool_calls", [])
         calls = [self._planned(call, reply, allowed=number < left) for number, call in enumerate(asked)]
@@ -215,7 +218,7 @@ class Agent:
         if not allowed:
             return settled(call, "denied", "Not called: the limit of tool calls of this run is reached.")
         if tool is None:
-            known = ", ".join(self._brief.tools.definitions.by_name) or "none"
+            known = ", ".join(self._brief.tools.definitions.names) or "none"
             return settled(call, "error", f"There is no tool '{name}'. The tools are: {known}.")
         if asked["id"] in reply.malformed:
             wrong = preview(reply.malformed[asked["id"]])
@@ -275,28 +278,53 @@ class Agent:
             await self._journal.save(self.run)
         call, result = await self._made(call)
         self._record(call)
-        await self._journal.save(self.run, told(call), result=(call.call_id, result))
+        if call.status == "pending":
+            await self._journal.save(self.run)
+        else:
+            await self._journal.save(self.run, told(call), result=(call.call_id, result))
 
     async def _made(self, call: Call) -> tuple[Call, ToolResult]:
-        def progress(done: float, total: float | None, message: str | None) -> None:
-            self._journal.emit(ToolProgress(call_id=call.call_id, progress=done, total=total, message=message))
-
+        """The call with its result; still pending where its server asks something first."""
         began = time.perf_counter()
-        context = CallContext(
-            run_id=self.run.run_id,
-            call_id=call.call_id,
-            timeout_s=self._timeout_of(call),
-            progress=progress,
-        )
-        result = await self._brief.tools.call(call.tool, call.arguments, context)
+        result = await self._brief.tools.call(call.tool, call.arguments, self._context(call))
+        duration_ms = call.duration_ms + round((time.perf_counter() - began) * 1000)
+        call = replace(self._newest(call.call_id), inquiry=result.inquiry, duration_ms=duration_ms)
+        if result.inquiry is not None:
+            return replace(call, status="pending"), result
         return replace(
             call,
             status="error" if result.is_error else "ok",
             content=warned(result.content, REPEATED) if self._is_third(call) else result.content,
             truncated=result.truncated,
             preview=preview(text_of(result.content)),
-            duration_ms=round((time.perf_counter() - began) * 1000),
         ), result
+
+    def _context(self, call: Call) -> CallContext:
+        def progress(done: float, total: float | None, message: str | None) -> None:
+            self._journal.emit(ToolProgress(call_id=call.call_id, progress=done, total=total, message=message))
+
+        return CallContext(
+            run_id=self.run.run_id,
+            call_id=call.call_id,
+            timeout_s=self._timeout_of(call),
+            progress=progress,
+            can_ask=self.run.can_ask,
+            inquiry=call.inquiry,
+            sample=partial(self._sample, call.call_id),
+        )
+
+    async def _sample(self, call_id: str, prompt: Sequence[JsonObject], max_tokens: int) -> Sampled:
+        """What the model says to the server of a tool. Raises `BridgeError`."""
+        request = ModelRequest(messages=cast("Sequence[Message]", prompt))
+        async with self._sampling:  # one at a time, so that each reckons with what the others have spent
+            allowed = allowance_aside(self.run, request, self._brief.model.facts)
+            if allowed.is_spent:
+                raise TooMany(f"The run's limit {allowed.limit} leaves no room for it. Go on without the model.")
+            most = max_tokens if allowed.max_tokens is None else min(max_tokens, allowed.max_tokens)
+            reply = await self._ask(replace(request, max_tokens=most), self._emit_aside)
+            call = self._newest(call_id)
+            self._record(replace(call, sampled=(*call.sampled, reply.usage)))
+        return Sampled(text=text_of(reply.message["content"]), model=self.run.model, cut=reply.finish == "length")
 
     def _timeout_of(self, call: Call) -> float:
         """As the configuration says for this tool; where the caller has tightened the limit, never longer than that."""
@@ -308,8 +336,12 @@ class Agent:
     def _is_third(self, call: Call) -> bool:
         return repeats(self.run.steps[:-1], call) == MOST_REPEATS - 1
 
+    def _newest(self, call_id: str) -> Call:
+        return self.run.steps[-1].calls[call_id]
+
     def _record(self, call: Call) -> None:
-        self.run = with_call(self.run, call)
+        """A call may have led to tools that the model was not shown before."""
+        self.run = replace(with_call(self.run, call), tool_names=self._brief.tools.definitions.names)
 
     async def _finish_step(self) -> None:
         """Whole and told in one go, so that it is told once, whatever stops the process."""
@@ -331,6 +363,11 @@ class Agent:
             case _:
                 pass
         self._journal.emit(event)
+
+    def _emit_aside(self, event: Event) -> None:
+        """What is said to a tool's server is no part of the answer."""
+        if isinstance(event, Warned):
+            self._emit(event)
 
     def _warn(self, notice: Notice) -> None:
         if notice not in self.run.warnings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent_bridge.estimate import tokens_of_all, tokens_of_definitions
 from agent_bridge.messages import ModelFacts, ModelRequest
@@ -32,7 +32,7 @@ def reached(run: Run) -> StopReason | None:
     """The limit that what was spent so far has reached."""
     limits = run.limits
     spent: list[tuple[StopReason, float, float | None]] = [
-        ("max_steps", len(run.steps), limits.max_steps),
+        ("max_steps", len(run.usages), limits.max_steps),
         ("max_tool_calls", len(run.calls), limits.max_tool_calls),
         ("max_tokens", tokens_spent(run), limits.max_tokens),
         ("max_cost_usd", cost_of(run), limits.max_cost_usd),
@@ -42,20 +42,30 @@ def reached(run: Run) -> StopReason | None:
 
 def tokens_spent(run: Run) -> int:
     """As far as the provider has told."""
-    return sum((step.usage.input_tokens or 0) + (step.usage.output_tokens or 0) for step in run.steps)
+    return sum((usage.input_tokens or 0) + (usage.output_tokens or 0) for usage in run.usages)
 
 
 def cost_of(run: Run) -> float:
     """As far as it is known."""
-    return sum(step.usage.cost_usd or 0 for step in run.steps)
+    return sum(usage.cost_usd or 0 for usage in run.usages)
 
 
-def allowance(run: Run, request: ModelRequest, facts: ModelFacts) -> Allowance:
-    """Reserves what the prompt costs, and leaves the rest to the reply."""
+def allowance_aside(run: Run, request: ModelRequest, facts: ModelFacts) -> Allowance:
+    """As `allowance`, of a request for somebody else than the run. It leaves the run the last of its replies."""
+    if run.limits.max_steps is not None and len(run.usages) + 1 >= run.limits.max_steps:
+        return Allowance(max_tokens=0, limit="max_steps")
+    return allowance(run, request, facts, goes_on=False)
+
+
+def allowance(run: Run, request: ModelRequest, facts: ModelFacts, *, goes_on: bool = True) -> Allowance:
+    """Reserves what the prompt costs, and leaves the rest to the reply.
+
+    `goes_on`: the request begins with what the run's last step was asked, which the provider has counted.
+    """
     limits = run.limits
     if limits.max_tokens is None and limits.max_cost_usd is None:
         return Allowance()
-    prompt = prompt_tokens(run, request, facts)
+    prompt = prompt_tokens(run if goes_on else replace(run, steps=()), request, facts)
     tightest = min((_by_tokens(run, prompt), _by_cost(run, prompt, facts)), key=_length)
     longest = LONGEST_REPLY if facts.max_output_tokens is None else facts.max_output_tokens
     return tightest if _length(tightest) < longest else Allowance()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from agent_bridge.events import ToolEnd, ToolFailed, ToolStart
 from agent_bridge.messages import Content, Turn
 from agent_bridge.records import Approval, Call, CallStatus, Decision, Run, Step
-from agent_bridge.tools import JsonObject, ToolDefinitions
+from agent_bridge.tools import Inquiry, JsonObject, ToolDefinitions
 
 PREVIEW_CHARACTERS = 200
 INTERRUPTED = "This call was interrupted before it finished. Whether it had an effect is unknown."
@@ -20,6 +20,7 @@ REPEATED = "(The same call with the same arguments has now been made three times
 STUCK = "Not called: the same call with the same arguments was made three times in a row."
 MOST_REPEATS = 3
 NOT_CALLED = "Not called: the run ended before a person approved it."
+NOT_ANSWERED = "Not finished: the run ended before a person answered what its server asks."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,11 @@ class Answer:
 
 EXPIRED = Answer(decision="deny", by="expiry")
 """What a question is answered with that nobody answered in time."""
+
+
+def result_uri(run_id: str, call_id: str) -> str:
+    """Where the whole result of a call can be read."""
+    return f"agent-bridge://runs/{run_id}/results/{call_id}"
 
 
 def turn_of(run: Run) -> Turn:
@@ -95,7 +101,9 @@ def interrupted(run: Run) -> Run:
     def end(call: Call) -> Call:
         if call.status == "running":
             return settled(call, "unknown", INTERRUPTED)
-        return settled(call, "denied", NOT_CALLED) if call.status in ("pending", "approved") else call
+        if call.status in ("pending", "approved"):
+            return settled(call, "denied", NOT_ANSWERED if call.inquiry else NOT_CALLED)
+        return call
 
     return _with_calls(run, end, whole=True)
 
@@ -115,11 +123,11 @@ def resumable(run: Run, tools: ToolDefinitions) -> Run:
 
 
 def asked(run: Run, call: Call, *, reason: str, expires_at: float) -> Run:
-    """The run with a question to a person about the call, where there is none yet."""
-    if any(approval.call_id == call.call_id for approval in run.approvals):
+    """The run with a question to a person about the call, or with those of its server, where there are none yet."""
+    if any(approval.call_id == call.call_id for approval in run.pending):
         return run
     approval = Approval(
-        approval_id=f"apr_{secrets.token_hex(16)}",
+        approval_id=_approval_id(),
         call_id=call.call_id,
         tool=call.tool,
         arguments=call.arguments,
@@ -127,7 +135,23 @@ def asked(run: Run, call: Call, *, reason: str, expires_at: float) -> Run:
         reason=reason,
         expires_at=expires_at,
     )
-    return replace(run, approvals=(*run.approvals, approval))
+    if call.inquiry is None:
+        return replace(run, approvals=(*run.approvals, approval))
+    questions = (
+        replace(
+            approval,
+            approval_id=_approval_id(),
+            reason=f"{call.upstream} asks: {question['message']}",
+            schema=question["schema"],
+            key=key,
+        )
+        for key, question in call.inquiry.questions.items()
+    )
+    return replace(run, approvals=(*run.approvals, *questions))
+
+
+def _approval_id() -> str:
+    return f"apr_{secrets.token_hex(16)}"
 
 
 def decided(run: Run, approval: Approval, answer: Answer) -> Run:
@@ -135,11 +159,27 @@ def decided(run: Run, approval: Approval, answer: Answer) -> Run:
     done = replace(approval, decision=answer.decision, by=answer.by)
     run = replace(run, approvals=tuple(done if one is approval else one for one in run.approvals))
     call = run.steps[-1].calls[approval.call_id]
+    if approval.schema is not None:
+        return with_call(run, _answered(call, approval.key, answer))
     if answer.decision == "approve":
         edited = call.arguments if answer.arguments is None else answer.arguments
         return with_call(run, replace(call, status="approved", arguments=edited))
     note = f" They say: {answer.note}" if answer.note else ""
     return with_call(run, settled(call, "denied", f"Denied by {answer.by}.{note}"))
+
+
+def _answered(call: Call, key: str, answer: Answer) -> Call:
+    """The call with what its server is told. It is made again, also after a no, when nothing else is open."""
+    inquiry = call.inquiry or Inquiry()
+    told: JsonObject = {"action": "cancel" if answer.by == EXPIRED.by else "decline"}
+    if answer.decision == "approve":
+        told = {"action": "accept", "content": answer.arguments or {}}
+    still_open = {other: question for other, question in inquiry.questions.items() if other != key}
+    return replace(
+        call,
+        status="pending" if still_open else "approved",
+        inquiry=replace(inquiry, questions=still_open, answers={**inquiry.answers, key: told}),
+    )
 
 
 def digest(arguments: JsonObject) -> str:
@@ -157,7 +197,7 @@ def _with_calls(run: Run, change: Callable[[Call], Call], *, whole: bool) -> Run
 
 
 def settled(call: Call, status: CallStatus, content: str) -> Call:
-    return replace(call, status=status, content=content, preview=preview(content))
+    return replace(call, status=status, content=content, preview=preview(content), inquiry=None)
 
 
 def started(call: Call) -> ToolStart:

@@ -74,6 +74,8 @@ class ApprovalRequired:
     arguments: dict[str, object]
     reason: str
     expires_at: float
+    schema: dict[str, object] | None = None
+    """Where the call's server asks: the JSON Schema of the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NotRequired, TypedDict
 
-from agent_bridge.tools import JsonObject, ToolDefinitions
+from agent_bridge.tools import Inquiry, JsonObject, ToolDefinitions
 
 
 class FunctionCall(TypedDict):
@@ -152,6 +152,8 @@ class ToolResult:
     structured: object = None
     is_error: bool = False
     truncated: bool = False
+    inquiry: Inquiry | None = None
+    """There is no result yet: this must be answered first."""
 
 
 Turn = list[Message]

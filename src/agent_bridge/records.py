@@ -9,7 +9,7 @@ from typing import Literal
 from agent_bridge.config.schema import Limits, Scope, Upstream
 from agent_bridge.errors import Forbidden
 from agent_bridge.messages import AssistantMessage, Content, Usage, total
-from agent_bridge.tools import JsonObject
+from agent_bridge.tools import Inquiry, JsonObject
 
 RunStatus = Literal["queued", "running", "input_required", "completed", "stopped", "failed", "cancelled"]
 ENDED: frozenset[RunStatus] = frozenset({"completed", "stopped", "failed", "cancelled"})
@@ -113,6 +113,10 @@ class Call:
     preview: str = ""
     content: Content = ""
     truncated: bool = False
+    inquiry: Inquiry | None = None
+    """What its server asked and was told. Forgotten with the result: a person may have typed something secret."""
+    sampled: tuple[Usage, ...] = ()
+    """What each reply took that the model gave to its server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +136,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """A question to a person about one call. Pending while it has no decision; denied where nobody decides in time."""
+    """A question to a person about one call. Pending while it has no decision; denied where nobody decides in time.
+
+    With a `schema` it is the call's server that asks: to approve is to fill in that form.
+    """
 
     approval_id: str
     call_id: str
@@ -144,6 +151,9 @@ class Approval:
     expires_at: float
     decision: Decision | None = None
     by: str = ""
+    schema: JsonObject | None = None
+    key: str = ""
+    """What the server calls its question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,8 +208,13 @@ class Run:
         return [call for step in self.steps for call in step.calls.values()]
 
     @property
+    def usages(self) -> list[Usage]:
+        """What each reply of the model took, those to a tool's server included."""
+        return [step.usage for step in self.steps] + [usage for call in self.calls for usage in call.sampled]
+
+    @property
     def usage(self) -> Usage:
-        return total(step.usage for step in self.steps)
+        return total(self.usages)
 
     def with_step(self, step: Step) -> Run:
         """The run with its newest step added, or brought up to date where it was not whole yet."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, TypedDict
+from typing import Literal, Protocol, TypedDict
 
 JsonObject = dict[str, object]
 Policy = Literal["never", "annotated", "unless_read_only", "always"]
@@ -42,6 +42,48 @@ Progress = Callable[[float, float | None, str | None], None]
 """Takes progress, total and message, and returns at once."""
 
 
+class Question(TypedDict):
+    """What a tool's server asks a person: `schema` is that of a flat object, as elicitation wants it."""
+
+    message: str
+    schema: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inquiry:
+    """What a tool's server wants to be told before it finishes a call. Then the call is made again, from its beginning.
+
+    Questions and answers go by the keys that the server gave them.
+    """
+
+    questions: Mapping[str, Question] = field(default_factory=dict[str, Question])
+    """What only a person can answer."""
+    answers: Mapping[str, JsonObject] = field(default_factory=dict[str, JsonObject])
+    """What is known, as the server will read it."""
+    state: str | None = None
+    """The server's own, which goes back to it as it is."""
+    attempts: int = 0
+    """How often the call has been made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampled:
+    """What the model of a session said to a tool's server; `cut` where it was not allowed to finish."""
+
+    text: str
+    model: str
+    cut: bool
+
+
+class Sample(Protocol):
+    async def __call__(self, prompt: Sequence[JsonObject], max_tokens: int) -> Sampled:
+        """Has the model answer messages in chat-completions form, out of what the run may still spend.
+
+        Raises `BridgeError`.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallContext:
     """What a tool call is made in, besides its arguments."""
@@ -51,6 +93,11 @@ class CallContext:
     timeout_s: float
     """How long the tool may go without progress."""
     progress: Progress
+    can_ask: bool = False
+    """Whether a person can be asked, by a result with an `inquiry`."""
+    inquiry: Inquiry | None = None
+    """What the call asked when it was made before, with the answers."""
+    sample: Sample | None = None
 
 
 class FunctionDefinition(TypedDict):
@@ -69,10 +116,18 @@ class ToolDefinitions:
     """The tools of a session in a stable order, worded for a model once and then reused. Nobody may change them."""
 
     tools: tuple[Tool, ...] = ()
+    hidden: tuple[Tool, ...] = ()
+    """What the model may call as well, though it is not told so now."""
 
     @cached_property
     def by_name(self) -> Mapping[str, Tool]:
-        return {tool.name: tool for tool in self.tools}
+        """All that can be called."""
+        return {tool.name: tool for tool in (*self.tools, *self.hidden)}
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Of the tools that the model is shown."""
+        return tuple(tool.name for tool in self.tools)
 
     @cached_property
     def definitions(self) -> list[ToolDefinition]:

@@ -129,6 +129,8 @@ class PendingView:
     arguments: JsonObject
     reason: str
     expires_at: float
+    schema: JsonObject | None = None
+    """Where the call's server asks: the JSON Schema of the answer."""
 
     @staticmethod
     def of(approval: Approval) -> PendingView:
@@ -139,6 +141,7 @@ class PendingView:
             arguments=approval.arguments,
             reason=approval.reason,
             expires_at=approval.expires_at,
+            schema=approval.schema,
         )
 
 

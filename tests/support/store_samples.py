@@ -11,6 +11,7 @@ from agent_bridge.events import Event, Recorded
 from agent_bridge.messages import AssistantMessage, Turn, Usage
 from agent_bridge.records import Approval, Call, Notice, Run, RunError, Session, Step
 from agent_bridge.store import Store, TurnTaken
+from agent_bridge.tools import Inquiry
 
 EARLY = 1_700_000_000.0
 
@@ -107,6 +108,13 @@ def a_full_run(session: Session) -> Run:
             {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
         ],
         truncated=True,
+        inquiry=Inquiry(
+            questions={"who": {"message": "Wer?", "schema": {"type": "object", "properties": {"name": {}}}}},
+            answers={"why": {"action": "accept", "content": {"reason": "☂"}}},
+            state="v1.x",
+            attempts=2,
+        ),
+        sampled=(Usage(input_tokens=3, output_tokens=4), Usage(cost_usd=0.5)),
     )
     usage = Usage(input_tokens=1, output_tokens=2, cached_tokens=3, reasoning_tokens=4, cost_usd=0.5)
     return replace(
@@ -141,6 +149,8 @@ def a_full_run(session: Session) -> Run:
                 expires_at=EARLY,
                 decision="deny",
                 by="ada",
+                schema={"type": "object", "properties": {"name": {"type": "string"}}},
+                key="who",
             ),
             Approval(
                 approval_id="apr_2", call_id="b", tool="files__rm", arguments={}, digest="e", reason="", expires_at=2

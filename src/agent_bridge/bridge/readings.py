@@ -70,7 +70,10 @@ def _step(number: int, step: Step) -> JsonObject:
 
 
 def _call(call: Call) -> JsonObject:
-    return {**asdict(call), "arguments_sha256": digest(call.arguments)}
+    """Without what a person was asked and said while it is at work: that is for its server alone."""
+    known = asdict(call)
+    del known["inquiry"]
+    return {**known, "arguments_sha256": digest(call.arguments)}
 
 
 def has_image(call: Call) -> bool:

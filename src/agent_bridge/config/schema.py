@@ -89,6 +89,9 @@ class Upstream(Closed):
     isolation: Literal["shared", "session"] = "shared"
     """Who shares a connection: all sessions, or `session` for one each, where the server keeps a state (a browser, a
     shell); it is closed when its session is disconnected."""
+    sampling: Literal["allow", "refuse"] = "refuse"
+    """Whether it may ask the model of a session, at the expense of the run that calls it; then each session has a
+    connection of its own."""
 
     @field_validator("command")
     @classmethod
@@ -112,6 +115,11 @@ class Upstream(Closed):
         if self.auth is not None and self.auth_token is not None:
             raise ValueError("has auth_token and auth; write one of them")
         return self
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether sessions share a connection. One that asks the model must be known to ask for one session."""
+        return self.isolation == "shared" and self.sampling == "refuse"
 
     @property
     def login(self) -> UpstreamAuth | None:

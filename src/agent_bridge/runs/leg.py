@@ -195,6 +195,7 @@ def _question(approval: Approval) -> ApprovalRequired:
         arguments=approval.arguments,
         reason=approval.reason,
         expires_at=approval.expires_at,
+        schema=approval.schema,
     )
 
 

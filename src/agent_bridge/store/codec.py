@@ -17,7 +17,7 @@ from agent_bridge.config.schema import Limits, Upstream
 from agent_bridge.events import Recorded
 from agent_bridge.messages import AssistantMessage, Content, Turn, Usage
 from agent_bridge.records import Approval, Call, Notice, Run, RunError, RunStatus, Session, Step
-from agent_bridge.tools import JsonObject
+from agent_bridge.tools import Inquiry, JsonObject
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -27,7 +27,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 _FIELDS: dict[object, tuple[str, ...]] = {
     kind: tuple(field.name for field in fields(kind))
-    for kind in (Session, Run, RunError, Notice, Approval, Call, Usage)
+    for kind in (Session, Run, RunError, Notice, Approval, Call, Inquiry, Usage)
 }
 
 
@@ -104,7 +104,7 @@ def session_from_json(text: str, *, expires_at: float) -> Session:
 
 
 def step_to_json(step: Step) -> str:
-    calls = {call_id: _values(call) for call_id, call in step.calls.items()}
+    calls = {call_id: _call_values(call) for call_id, call in step.calls.items()}
     values = {"reply": step.reply, "usage": _values(step.usage), "calls": calls, "whole": step.whole}
     return _encode({**values, "prompt": step.prompt} if step.prompt else values)
 
@@ -115,10 +115,21 @@ def step_from_json(text: str) -> Step:
     return Step(
         reply=cast("AssistantMessage", values["reply"]),
         usage=_record(Usage, cast("JsonObject", values.get("usage", {}))),
-        calls={call_id: _record(Call, call) for call_id, call in calls.items()},
+        calls={call_id: _call(call) for call_id, call in calls.items()},
         whole=bool(values.get("whole", False)),
         prompt=cast("str", values.get("prompt", "")),
     )
+
+
+def _call_values(call: Call) -> JsonObject:
+    inquiry = _values(call.inquiry) if call.inquiry else None
+    return {**_values(call), "inquiry": inquiry, "sampled": [_values(usage) for usage in call.sampled]}
+
+
+def _call(values: JsonObject) -> Call:
+    inquiry = cast("JsonObject | None", values.get("inquiry"))
+    sampled = _records(Usage, values.get("sampled"))
+    return _record(Call, {**values, "inquiry": _record(Inquiry, inquiry) if inquiry else None, "sampled": sampled})
 
 
 def turn_to_json(turn: Turn) -> str:

@@ -12,7 +12,7 @@ from mcp_types.version import LATEST_MODERN_VERSION
 from pydantic import ValidationError
 
 from agent_bridge.upstream.link import Era, Opened, Patience
-from agent_bridge.upstream.session import WireError, ends_connection
+from agent_bridge.upstream.session import UpstreamSession, WireError, ends_connection
 from agent_bridge.upstream.session_link import SessionLink
 
 _MAX_REASON = 200
@@ -30,7 +30,7 @@ class Unanswered:
     refused: bool = False
 
 
-async def introduce(session: ClientSession, era: Era, patience: Patience) -> Opened | Unanswered:
+async def introduce(session: UpstreamSession, era: Era, patience: Patience) -> Opened | Unanswered:
     """Greets the server and asks for its tools."""
     link = SessionLink(session)
     try:
@@ -71,7 +71,10 @@ async def _greet(session: ClientSession, era: Era) -> None:
         session.adopt(
             types.DiscoverResult(
                 supported_versions=[LATEST_MODERN_VERSION],
-                capabilities=types.ServerCapabilities(),
+                # Nobody has said what it can do: whatever it is asked, it may say no.
+                capabilities=types.ServerCapabilities(
+                    resources=types.ResourcesCapability(), prompts=types.PromptsCapability()
+                ),
                 result_type="complete",
                 ttl_ms=0,
                 cache_scope="private",

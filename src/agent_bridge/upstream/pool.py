@@ -136,7 +136,7 @@ class Upstreams:
         try:
             return await report_of(connection, transport_of(upstream), self._clock)
         finally:
-            if upstream.isolation == "session":
+            if not upstream.is_shared:
                 connection.rest()
 
     def needs_token(self, name: str) -> bool:
@@ -159,7 +159,7 @@ class Upstreams:
     def _configured(self, name: str, upstream: Upstream, tenant: Tenant) -> Connection:
         key = Key(
             upstream=name,
-            session_id=tenant.session_id if upstream.isolation == "session" else "",
+            session_id="" if upstream.is_shared else tenant.session_id,
             principal=tenant.principal if upstream.knows_callers_apart else "",
         )
         if key not in self._connections:

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
 from mcp import ClientSession, MCPError
+from mcp.client.session import ClientRequestContext
 from mcp_types.methods import validate_server_result
 from pydantic import ValidationError
 
+from agent_bridge.upstream.inquiries import Attempts
 from agent_bridge.upstream.link import Watcher
 
 if TYPE_CHECKING:
@@ -26,6 +28,11 @@ PROBE_S = 3.0
 
 A newer one that is slow to start loses nothing: it says so again when it is greeted in the older way.
 """
+_CHANGES = (
+    types.ToolListChangedNotification,
+    types.ResourceListChangedNotification,
+    types.PromptListChangedNotification,
+)
 _CLIENT = types.Implementation(name="agent-bridge", version=version("agent-bridge"))
 
 
@@ -57,6 +64,24 @@ def broken(error: MCPError) -> str | None:
 class UpstreamSession(ClientSession):
     """The SDK's session, less what does not suit a bridge."""
 
+    def __init__(self, *wire: Any, attempts: Attempts, **options: Any) -> None:
+        super().__init__(*wire, **options)
+        self.attempts = attempts
+
+    async def dispatch_input_request(
+        self, ctx: ClientRequestContext, request: types.InputRequest
+    ) -> types.InputResponse | types.ErrorData:
+        return await self.attempts.answer(request)
+
+    def _build_capabilities(self, version: str) -> types.ClientCapabilities:
+        """Without callbacks the SDK would declare nothing; with them, addresses that a person should visit too."""
+        declared: dict[str, object] = {
+            "elicitation": types.ElicitationCapability(form=types.FormElicitationCapability())
+        }
+        if self.attempts.may_sample:
+            declared["sampling"] = types.SamplingCapability()
+        return super()._build_capabilities(version).model_copy(update=declared)
+
     async def send_discover(self, version: str) -> dict[str, Any]:
         """Asks for a shorter time, and believes only an answer that later answers will be held to as well."""
         try:
@@ -74,14 +99,20 @@ class UpstreamSession(ClientSession):
         """A result that breaks its tool's output schema is still a result, for the model to read."""
 
 
-def open_session(wire: TransportStreams, watcher: Watcher) -> UpstreamSession:
-    """Not yet entered."""
+def open_session(wire: TransportStreams, watcher: Watcher, *, may_sample: bool) -> UpstreamSession:
+    """Not yet entered. `may_sample`: whether the server may ask the model."""
 
     async def on_log(params: types.LoggingMessageNotificationParams) -> None:
         watcher.log.line(f"{params.level}: {params.data}")
 
     async def on_message(message: types.ServerNotification | Exception) -> None:
-        if isinstance(message, types.ToolListChangedNotification):
+        if isinstance(message, _CHANGES):
             watcher.tools_changed()
 
-    return UpstreamSession(*wire, client_info=_CLIENT, logging_callback=on_log, message_handler=on_message)
+    return UpstreamSession(
+        *wire,
+        attempts=Attempts(may_sample=may_sample),
+        client_info=_CLIENT,
+        logging_callback=on_log,
+        message_handler=on_message,
+    )

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 import mcp_types as types
 from anyio import BrokenResourceError, ClosedResourceError
-from mcp import ClientSession, MCPError
+from mcp import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from agent_bridge.messages import ToolResult
 from agent_bridge.tools import CallContext, JsonObject
 from agent_bridge.upstream.content import failure, tool_result
+from agent_bridge.upstream.inquiries import Attempt
 from agent_bridge.upstream.link import Lost, RemoteTool
-from agent_bridge.upstream.session import WireError, broken, ends_connection
+from agent_bridge.upstream.session import UpstreamSession, WireError, broken, ends_connection
 
 _MAX_PAGES = 100
 
@@ -21,7 +23,7 @@ _MAX_PAGES = 100
 class SessionLink:
     """A link over an MCP session."""
 
-    def __init__(self, session: ClientSession) -> None:
+    def __init__(self, session: UpstreamSession) -> None:
         self._session = session
 
     @property
@@ -58,20 +60,33 @@ class SessionLink:
             return types.ListToolsResult(tools=[], ttl_ms=0, cache_scope="private")
 
     async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:
-        async def heard(progress: float, total: float | None, message: str | None) -> None:
-            context.progress(progress, total, message)
+        async with self._session.attempts.begin(context) as attempt:
+            try:
+                return attempt.finished(await self._called(tool, arguments, attempt))
+            except MCPError as error:
+                return attempt.finished(_answer_of(error))
+            except ValidationError:
+                return failure("The tool gave an answer that is not a valid MCP result.")
+            except (BrokenResourceError, ClosedResourceError):
+                raise Lost("the connection was closed") from None
 
-        try:
-            result = await self._session.call_tool(tool, arguments, progress_callback=heard, allow_input_required=True)
-        except MCPError as error:
-            return _answer_of(error)
-        except ValidationError:
-            return failure("The tool gave an answer that is not a valid MCP result.")
-        except (BrokenResourceError, ClosedResourceError):
-            raise Lost("the connection was closed") from None
-        if not isinstance(result, types.CallToolResult):
-            return failure("The tool asks for something that only a person can give, which is not possible here.")
-        return tool_result(dumped(result.content), structured=result.structured_content, is_error=bool(result.is_error))
+    async def _called(self, tool: str, arguments: JsonObject, attempt: Attempt) -> ToolResult:
+        """Calls again as long as the server asks what can be told without a person. Raises what the session raises."""
+        is_modern = self._session.protocol_version in MODERN_PROTOCOL_VERSIONS
+        while True:
+            result = await self._session.call_tool(
+                tool,
+                arguments,
+                progress_callback=attempt.heard,
+                input_responses=attempt.responses if is_modern else None,
+                request_state=attempt.state,
+                allow_input_required=True,
+            )
+            if isinstance(result, types.CallToolResult):
+                structured, is_error = result.structured_content, bool(result.is_error)
+                return tool_result(dumped(result.content), structured=structured, is_error=is_error)
+            if not await attempt.take(result):
+                return ToolResult(content="")
 
 
 def _answer_of(error: MCPError) -> ToolResult:

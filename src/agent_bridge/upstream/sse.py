@@ -41,7 +41,7 @@ async def dial_events(
         if isinstance(wire, Unanswered):
             yield not_opened(name, wire, era)
             return
-        async with open_session((wire, wire), watcher) as session:
+        async with open_session((wire, wire), watcher, may_sample=address.may_sample) as session:
             outcome = await introduce(session, era, patience)
             yield outcome if isinstance(outcome, Opened) else not_opened(name, outcome, era)
 

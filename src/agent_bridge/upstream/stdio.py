@@ -33,7 +33,7 @@ async def dial_program(
         return
     try:
         wire = ChildWire(child, watcher)
-        async with open_session((wire, wire), watcher) as session:
+        async with open_session((wire, wire), watcher, may_sample=program.may_sample) as session:
             outcome = await introduce(session, era, patience)
             yield outcome if isinstance(outcome, Opened) else await _not_opened(name, outcome, wire, era)
     finally:

@@ -24,7 +24,7 @@ async def dial_address(
     async with (
         ContainedClient(address.headers, Bearer(name, address.credential)) as client,
         streamable_http_client(address.url, http_client=client, max_sse_event_size=MAX_EVENT_BYTES) as wire,
-        open_session(wire, watcher) as session,
+        open_session(wire, watcher, may_sample=address.may_sample) as session,
     ):
         # Nothing ends such a session: its requests are sent each for itself, and fail alone.
         outcome = await introduce(session, era, patience)

@@ -31,6 +31,8 @@ class Program:
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     cwd: str | None = None
+    may_sample: bool = False
+    """Whether it may ask the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,8 @@ class Address:
     transport: Literal["http", "sse"]
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     credential: Credential = field(repr=False)
+    may_sample: bool = False
+    """Whether it may ask the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +74,7 @@ class Surroundings:
 
 
 def find_target(name: str, upstream: Upstream, around: Surroundings) -> Target:
-    """Raises `UpstreamCredentials` where a variable or token is missing, `UpstreamUnavailable` for an unknown builtin."""
+    """Raises `UpstreamCredentials` where something secret is missing, `UpstreamUnavailable` for an unknown builtin."""
     try:
         return _target(name, upstream, around)
     except MissingVariable as missing:
@@ -102,15 +106,18 @@ def _target(name: str, upstream: Upstream, around: Surroundings) -> Target:
             args=tuple(value(arg) for arg in upstream.args),
             env=inherited | {key: value(text) for key, text in upstream.env.items()},
             cwd=value(upstream.cwd) if upstream.cwd else None,
+            may_sample=upstream.sampling == "allow",
         )
     credential = around.credentials.of(name, upstream, around.principal, around.secrets)
     headers = {key: value(text) for key, text in upstream.headers.items()}
     if upstream.auth_token is not None or upstream.auth is not None:
         headers = {key: text for key, text in headers.items() if key.lower() != "authorization"}
     transport: Literal["http", "sse"] = "sse" if transport_of(upstream) == "sse" else "http"
+    may_sample = upstream.sampling == "allow"
     return Address(
         url=value(upstream.url or ""),
         transport=transport,
         headers=headers,
         credential=credential,
+        may_sample=may_sample,
     )
