@@ -57,9 +57,12 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def cutting(port: int) -> AsyncGenerator[Cutter]:
-    """Stands between a client and a server on `port`, and can cut every connection between them."""
-    cutter = Cutter(port)
+async def cutting(port: int, *, unlucky: Callable[[], bool] = lambda: False) -> AsyncGenerator[Cutter]:
+    """Stands between a client and a server on `port`, and can cut every connection between them.
+
+    `unlucky` is asked of each piece that passes; if it is, half of it arrives, and its connection is cut.
+    """
+    cutter = Cutter(port, unlucky)
     server = await asyncio.start_server(cutter.serve, "127.0.0.1", 0)
     try:
         cutter.port = int(server.sockets[0].getsockname()[1])
@@ -71,10 +74,12 @@ async def cutting(port: int) -> AsyncGenerator[Cutter]:
 
 
 class Cutter:
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, unlucky: Callable[[], bool]) -> None:
         self.port = 0
+        self.cuts = 0
         self.tasks: set[asyncio.Task[None]] = set()
         self._target = target
+        self._unlucky = unlucky
         self._writers: list[asyncio.StreamWriter] = []
 
     def cut(self) -> None:
@@ -90,13 +95,18 @@ class Cutter:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
         self._writers += [writer, there_writer]
-        for source, sink in ((reader, there_writer), (there_reader, writer)):
-            task = asyncio.create_task(self._pass(source, sink))
+        for source, back, sink in ((reader, writer, there_writer), (there_reader, there_writer, writer)):
+            task = asyncio.create_task(self._pass(source, back, sink))
             self.tasks.add(task)
 
-    async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pass(self, source: asyncio.StreamReader, back: asyncio.StreamWriter, sink: asyncio.StreamWriter) -> None:
         try:
             while data := await source.read(65536):
+                if self._unlucky():
+                    self.cuts += 1
+                    sink.write(data[: len(data) // 2])
+                    back.transport.abort()
+                    return
                 sink.write(data)
                 await sink.drain()
         except OSError:
