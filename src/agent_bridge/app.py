@@ -46,10 +46,16 @@ async def open_bridge(
             models = own = Models(config)
             stack.push_async_callback(own.aclose)
         upstreams = await stack.enter_async_context(
-            Upstreams(config.upstreams, environ=config.environ, builtins=BUILTINS)
+            Upstreams(
+                config.upstreams,
+                environ=config.environ,
+                builtins=BUILTINS,
+                lock=config.lock,
+                vault=_vault(store, store_url, config.environ),
+            )
         )
         changes = Changes()
-        equip = Equip(config, models.open, upstreams.open, notices=notices)
+        equip = Equip(config, store, models.open, upstreams.open, notices=notices)
         lease_s, drain_s = settings.turn_lease_s, settings.drain_s if adopt_orphans else 0
         legs = await stack.enter_async_context(
             Legs(store, equip, lease_s=lease_s, on_change=changes.tell_run, drain_s=drain_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agent_bridge.messages import Content, Message, ModelRequest
+from agent_bridge.tools import ToolDefinitions
 
 BYTES_PER_TOKEN = 4
 IMAGE_TOKENS = 1500
@@ -22,7 +23,11 @@ def tokens_of_all(messages: Sequence[Message]) -> int:
 
 
 def tokens_of_definitions(request: ModelRequest) -> int:
-    return len(request.tools.definitions_json) // BYTES_PER_TOKEN if request.tools.tools else 0
+    return tokens_of_tools(request.tools)
+
+
+def tokens_of_tools(tools: ToolDefinitions) -> int:
+    return len(tools.definitions_json) // BYTES_PER_TOKEN if tools.tools else 0
 
 
 def tokens_of(message: Message) -> int:

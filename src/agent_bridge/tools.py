@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, Protocol, TypedDict
+from typing import Literal, Protocol, TypedDict, cast
 
 JsonObject = dict[str, object]
 Policy = Literal["never", "annotated", "unless_read_only", "always"]
@@ -47,6 +47,12 @@ class Question(TypedDict):
 
     message: str
     schema: JsonObject
+
+
+def form_fields(schema: JsonObject) -> dict[str, JsonObject]:
+    """The schemas of a form's fields, by their names."""
+    properties = schema.get("properties")
+    return cast("dict[str, JsonObject]", properties) if isinstance(properties, dict) else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

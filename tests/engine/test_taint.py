@@ -17,9 +17,12 @@ from agent_bridge.config.schema import Limits, Server, Upstream
 from agent_bridge.messages import ToolResult, Turn
 from agent_bridge.records import LOCAL, Run, Session
 from agent_bridge.runs import Equip
+from agent_bridge.runs.equipment import Equipment
+from agent_bridge.store import open_store
 from agent_bridge.tools import CallContext, JsonObject, Tool
 from support.bridges import SERVERS, LocalUpstreams, chat, scripted_bridge
 from support.scripted import LocalTools, MemoryJournal, Says, ScriptedModel, ScriptedModels
+from support.store_samples import a_run
 
 pytestmark = pytest.mark.anyio
 
@@ -212,8 +215,10 @@ async def test_what_is_trimmed_from_the_history_taints_no_longer() -> None:
     assert [call.status for call in run.tool_invocations] == ["ok"]
 
 
-def equip_for(config: Config) -> Equip:
-    return Equip(config, ScriptedModels(ScriptedModel()).open, LocalUpstreams(toolbox()).open)
+async def equipment_for(session: Session) -> Equipment:
+    models, upstreams = ScriptedModels(ScriptedModel()), LocalUpstreams(toolbox())
+    async with open_store("sqlite://:memory:", Settings()) as store:
+        return await Equip(CONFIG, store, models.open, upstreams.open)(session, a_run(session), [])
 
 
 def session(**fields: object) -> Session:
@@ -246,10 +251,10 @@ CONFIG = Config(
 
 
 async def test_a_session_knows_which_of_its_upstreams_are_not_trusted_also_where_none_is_reached() -> None:
-    equip = equip_for(CONFIG)
     address = Upstream(url="https://example.com/mcp", trust="untrusted")
 
-    named, direct = await equip(session()), await equip(session(server="example.com", upstream=address))
+    named = await equipment_for(session())
+    direct = await equipment_for(session(server="example.com", upstream=address))
 
     assert (named.untrusted, named.tool_timeout_s) == (["web"], 7)
     assert (direct.untrusted, direct.tool_timeout_s) == (["remote"], 120)
@@ -269,7 +274,7 @@ async def test_a_session_knows_which_of_its_upstreams_are_not_trusted_also_where
 async def test_what_the_upstream_s_entry_says_of_a_tool_counts_beside_the_server_s_policy(
     server: str, tool: Tool, reason: str | None
 ) -> None:
-    equipment = await equip_for(CONFIG)(session(server=server))
+    equipment = await equipment_for(session(server=server))
 
     assert equipment.approval_reason(tool) == reason
 

@@ -89,7 +89,7 @@ async def scripted_bridge(
         upstreams = LocalUpstreams(tools or LocalTools({"idle": idle}))
         models = ScriptedModels(model)
         changes = Changes()
-        equip = Equip(config, models.open, upstreams.open)
+        equip = Equip(config, opened, models.open, upstreams.open)
         lease_s = config.settings.turn_lease_s
         legs = await stack.enter_async_context(Legs(opened, equip, lease_s=lease_s, on_change=changes.tell_run))
         executor: Executor = legs

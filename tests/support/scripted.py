@@ -12,6 +12,7 @@ from agent_bridge.events import Emit, Event, Thinking, Token
 from agent_bridge.messages import Finish, Message, ModelFacts, ModelRequest, Reply, ToolCall, ToolResult, Usage
 from agent_bridge.records import Notice, Run
 from agent_bridge.rules import SchemaRules
+from agent_bridge.toolbox.toolset import Source
 from agent_bridge.tools import CallContext, JsonObject, Tool, ToolDefinitions
 from agent_bridge.views import ModelView
 
@@ -131,6 +132,7 @@ class LocalTools:
             tuple(described.get(name) or Tool(name=name, upstream="local", remote_name=name) for name in bodies)
         )
         self.notices = notices
+        self.sources: Mapping[str, Source] = {}
         self.called: list[tuple[str, JsonObject]] = []
 
     def complaint(self, name: str, arguments: JsonObject) -> str | None:

@@ -10,22 +10,14 @@ from agent_bridge.agent import Model, Tools
 from agent_bridge.config import Config
 from agent_bridge.config.schema import Server, ToolFilter, Upstream
 from agent_bridge.errors import NoTools, ServerInactive, ServerNotFound
-from agent_bridge.records import Notice, Session, Tenant
-from agent_bridge.tools import JsonObject, Policy, Tool
+from agent_bridge.messages import Turn
+from agent_bridge.records import Notice, Run, Session, Tenant
+from agent_bridge.store import Store
+from agent_bridge.toolbox import Toolboxes, Toolset
+from agent_bridge.tools import Policy, Tool
 
 DIRECT = "remote"
 """What the only upstream of a session that was connected to an address is called."""
-
-
-class Toolset(Tools, Protocol):
-    @property
-    def notices(self) -> tuple[Notice, ...]:
-        """What is wrong with the upstreams that are missing from it."""
-        ...
-
-    def complaint(self, name: str, arguments: JsonObject) -> str | None:
-        """What is wrong with the arguments, by the input schema of the tool."""
-        ...
 
 
 class OpenTools(Protocol):
@@ -66,16 +58,26 @@ class Equip:
     """Finds what a session needs, by the configuration as it is now."""
 
     def __init__(
-        self, config: Config, open_model: OpenModel, open_tools: OpenTools, *, notices: tuple[Notice, ...] = ()
+        self,
+        config: Config,
+        store: Store,
+        open_model: OpenModel,
+        open_tools: OpenTools,
+        *,
+        notices: tuple[Notice, ...] = (),
     ) -> None:
         """`notices` are what every caller of the bridge should know."""
         self._config = config
+        self._toolboxes = Toolboxes(store)
         self._notices = notices
         self._open_model = open_model
         self._open_tools = open_tools
 
-    async def __call__(self, session: Session) -> Equipment:
-        """Raises `BridgeError` where the session cannot work at all; what merely degrades it is a notice."""
+    async def __call__(self, session: Session, run: Run, history: Sequence[Turn]) -> Equipment:
+        """For a run, before which there was this history.
+
+        Raises `BridgeError` where the session cannot work at all; what merely degrades it is a notice.
+        """
         server = self.server_of(session)
         model = self._open_model(
             session.model,
@@ -83,17 +85,29 @@ class Equip:
             max_tokens=session.max_tokens,
             principal=session.principal,
         )
-        tools = await self.tools_of(session)
+        offered, untrusted = await self.tools_of(session), self._untrusted(session, server)
+        tools = await self._toolboxes.open(
+            offered,
+            run,
+            session,
+            history=history,
+            filter=server.tools,
+            window=model.facts.max_input_tokens,
+            untrusted=bool(untrusted),
+        )
+
+        def approval_reason(tool: Tool) -> str | None:
+            policy = server.policy_for(tool.name, tool.upstream, tool.approval)
+            return None if tools.owns(tool) else _approval_reason(policy, tool)
+
         return Equipment(
             model=model,
             tools=tools,
-            approval_reason=lambda tool: _approval_reason(
-                server.policy_for(tool.name, tool.upstream, tool.approval), tool
-            ),
+            approval_reason=approval_reason,
             approval_expire_s=server.approval_rules.expire_s,
             tool_timeout_s=server.limits.tool_timeout_s,
-            untrusted=self._untrusted(session, server),
-            notices=self.notices_of(tools, session),
+            untrusted=untrusted,
+            notices=self.notices_of(offered, session),
         )
 
     def notices_of(self, tools: Toolset, session: Session) -> tuple[Notice, ...]:
@@ -135,7 +149,7 @@ class Equip:
 
 def _of_tools(tools: Toolset, session: Session, server: Server) -> tuple[Notice, ...]:
     expected = session.upstream is not None or bool(server.upstreams)
-    if not expected or tools.definitions.tools:
+    if not expected or tools.definitions.tools or tools.sources:
         return tools.notices
     why = " ".join(notice.message for notice in tools.notices) or "Its filters leave none."
     return (*tools.notices, Notice(code=NoTools.code, message=f"'{session.server}' has no tools at all now. {why}"))

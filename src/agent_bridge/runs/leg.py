@@ -123,11 +123,12 @@ class Leg:
             return Internal("The bridge failed while working on this. Try again; if it happens again, see its log.")
 
     async def _answer(self) -> Leaving:
-        equipment = await self._equip(self._session)
+        history = await self.journal.patience(lambda: self._store.history(self.run.session_id))
+        equipment = await self._equip(self._session, self.run, history)
         run = await self._announced(equipment)
         brief = Brief(
             system_prompt=self._session.system_prompt,
-            history=await self.journal.patience(lambda: self._store.history(run.session_id)),
+            history=history,
             model=equipment.model,
             tools=equipment.tools,
             approval_reason=equipment.approval_reason,

@@ -21,12 +21,7 @@ NO_REASON = "The tool failed without saying why."
 
 def tool_result(blocks: Sequence[JsonObject], *, structured: object = None, is_error: bool = False) -> ToolResult:
     """`blocks` are MCP content objects in JSON form, `structured` is the result's `structuredContent`."""
-    parts = _Parts()
-    for block in blocks:
-        parts.add(block)
-    if structured is not None and (addition := _beyond(parts.text, structured)) is not None:
-        parts.add_text(addition)
-    content, truncated = parts.content()
+    content, truncated = _parts(blocks, structured).content()
     if not content:
         content = NO_REASON if is_error else NOTHING
     return ToolResult(
@@ -34,9 +29,23 @@ def tool_result(blocks: Sequence[JsonObject], *, structured: object = None, is_e
     )
 
 
+def whole_text(blocks: Sequence[JsonObject], structured: object = None) -> str:
+    """All the words that `tool_result` would give a model, however many they are."""
+    return _parts(blocks, structured).text
+
+
 def failure(message: str) -> ToolResult:
     """A call that went wrong before or beside its tool, told to the model."""
     return tool_result([{"type": "text", "text": message}], is_error=True)
+
+
+def _parts(blocks: Sequence[JsonObject], structured: object) -> _Parts:
+    parts = _Parts()
+    for block in blocks:
+        parts.add(block)
+    if structured is not None and (addition := _beyond(parts.text, structured)) is not None:
+        parts.add_text(addition)
+    return parts
 
 
 class _Parts:

@@ -51,6 +51,10 @@ class InProcessLink:
         """No protocol is spoken."""
         return None
 
+    @property
+    def has_resources(self) -> bool:
+        return False
+
     async def list_tools(self) -> Sequence[RemoteTool]:
         return [remote_tool(tool.to_mcp_tool()) for tool in await self._server.list_tools()]
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
 from typing import Literal, Protocol
 
+from agent_bridge.config.lock import LockedTool
 from agent_bridge.errors import BridgeError
 from agent_bridge.messages import ToolResult
 from agent_bridge.tools import CallContext, JsonObject
@@ -32,18 +35,35 @@ class RemoteTool:
         return bool(self.read_only or self.idempotent)
 
 
+class Method(StrEnum):
+    """What an upstream can be asked besides its tools. It is called like a tool, so that the same rules hold for it."""
+
+    LIST_RESOURCES = "resources/list"
+    """Takes a `cursor`, which may be empty."""
+    READ_RESOURCE = "resources/read"
+    """Takes a `uri`, and `arguments` for a prompt."""
+
+
 class Link(Protocol):
     """It is open for as long as the block that made it."""
 
     @property
     def protocol_version(self) -> str | None: ...
 
+    @property
+    def has_resources(self) -> bool:
+        """Whether there is something to read by `Method`, as far as was seen the last time that tools were listed."""
+        ...
+
     async def list_tools(self) -> Sequence[RemoteTool]:
         """Raises `Lost`."""
         ...
 
     async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:
-        """Raises `Lost` where there is no answer and none will come. All else that goes wrong is a result."""
+        """Calls a tool by its name, or a `Method`.
+
+        Raises `Lost` where there is no answer and none will come. All else that goes wrong is a result.
+        """
         ...
 
 

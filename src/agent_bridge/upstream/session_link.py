@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from agent_bridge.messages import ToolResult
 from agent_bridge.tools import CallContext, JsonObject
+from agent_bridge.upstream import resources
 from agent_bridge.upstream.content import failure, tool_result
 from agent_bridge.upstream.inquiries import Attempt
-from agent_bridge.upstream.link import Lost, RemoteTool
+from agent_bridge.upstream.link import Lost, Method, RemoteTool
 from agent_bridge.upstream.session import UpstreamSession, WireError, broken, ends_connection
 
 _MAX_PAGES = 100
@@ -25,6 +26,7 @@ class SessionLink:
 
     def __init__(self, session: UpstreamSession) -> None:
         self._session = session
+        self.has_resources = False
 
     @property
     def protocol_version(self) -> str | None:
@@ -47,6 +49,7 @@ class SessionLink:
             if page.next_cursor is None or page.next_cursor == cursor:
                 break
             cursor = page.next_cursor
+        self.has_resources = await resources.has_resources(self._session)
         return list(tools.values())
 
     async def _page(self, cursor: str | None) -> types.ListToolsResult:
@@ -72,6 +75,8 @@ class SessionLink:
 
     async def _called(self, tool: str, arguments: JsonObject, attempt: Attempt) -> ToolResult:
         """Calls again as long as the server asks what can be told without a person. Raises what the session raises."""
+        if isinstance(tool, Method):
+            return await resources.ask(self._session, tool, arguments)
         is_modern = self._session.protocol_version in MODERN_PROTOCOL_VERSIONS
         while True:
             result = await self._session.call_tool(

@@ -15,7 +15,7 @@ from agent_bridge.upstream import advice
 from agent_bridge.upstream.connection import Connection
 from agent_bridge.upstream.content import failure
 from agent_bridge.upstream.filters import selected
-from agent_bridge.upstream.link import RemoteTool
+from agent_bridge.upstream.link import Method, RemoteTool
 from agent_bridge.upstream.names import final_names
 
 BACK = "upstream_available"
@@ -42,6 +42,23 @@ class Assembly:
 
 Assemble = Callable[[frozenset[str]], Assembly]
 """Puts together what these upstreams offer now, with names that also reckon with the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What an upstream has to read. Whatever goes wrong is a result with `is_error`, as with a tool."""
+
+    connection: Connection
+
+    async def list_resources(self, cursor: str, context: CallContext) -> ToolResult:
+        return await self._ask(Method.LIST_RESOURCES, {"cursor": cursor}, context)
+
+    async def read_resource(self, uri: str, arguments: JsonObject, context: CallContext) -> ToolResult:
+        return await self._ask(Method.READ_RESOURCE, {"uri": uri, "arguments": arguments}, context)
+
+    async def _ask(self, method: Method, arguments: JsonObject, context: CallContext) -> ToolResult:
+        asked = RemoteTool(name=method, read_only=True)
+        return await _watched(Route(self.connection, asked, SchemaRules({})), arguments, context)
 
 
 class Toolset:
@@ -75,7 +92,15 @@ class Toolset:
         away = [problem for name, problem in problems.items() if problem and name not in self._ill]
         back = [advice.back(name) for name in self._connections if name in self._ill and not problems[name]]
         self._ill = {name for name, problem in problems.items() if problem}
-        return [*away, *(Notice(code=BACK, message=message) for message in back)]
+        before, self._withheld = self._withheld, _withheld(self._connections)
+        withheld = [notice for notice in self._withheld if notice not in before]
+        return [*away, *(Notice(code=BACK, message=message) for message in back), *withheld]
+
+    @property
+    def sources(self) -> Mapping[str, Source]:
+        """The upstreams that have more to read than tools, now."""
+        links = {name: connection.link for name, connection in self._connections.items()}
+        return {name: Source(self._connections[name]) for name, link in links.items() if link and link.has_resources}
 
     async def call(self, name: str, arguments: JsonObject, context: CallContext) -> ToolResult:
         """Calls a tool of `definitions`. Whatever goes wrong is a result with `is_error`, for the model to read."""

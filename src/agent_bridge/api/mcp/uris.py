@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_bridge.calls import result_uri
+
 if TYPE_CHECKING:
     from agent_bridge.bridge import Change
 
@@ -26,7 +28,7 @@ def events(run_id: str) -> str:
 
 
 def result(run_id: str, call_id: str) -> str:
-    return f"{run(run_id)}/results/{call_id}"
+    return result_uri(run_id, call_id)
 
 
 def concerned(change: Change) -> list[str]:
