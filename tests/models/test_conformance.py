@@ -20,9 +20,9 @@ from agent_bridge.errors import (
     ModelRefused,
 )
 from agent_bridge.events import Event, Retry, Thinking, Token
-from agent_bridge.messages import Message, ModelRequest, Reply, Usage
+from agent_bridge.messages import Message, ModelRequest, Reply, ToolCall, Usage
 from agent_bridge.models import Model
-from agent_bridge.tools import Tool, ToolDefinitions
+from agent_bridge.tools import JsonObject, Tool, ToolDefinitions
 from support.providers import FakeProviders, Refused, Request, Scripted, ScriptedCall, Silent
 from support.providers.opening import open_model
 from support.providers.rows import KEY, ROWS, ProviderRow
@@ -186,6 +186,36 @@ async def test_schemas_reach_the_provider_without_references_and_boolean_schemas
     assert not any(word in sent for word in ("$ref", "$defs", "$schema", "'any': True"))
 
 
+async def test_properties_beside_alternatives_reach_the_provider(stage: Stage) -> None:
+    stage.fake.script(Scripted(text=("ok",)))
+    parameters: JsonObject = {
+        "type": "object",
+        "properties": {"own_name": {"type": "string"}},
+        "anyOf": [{"required": ["own_name"]}, {"properties": {"other_name": {"type": "string"}}}],
+    }
+    tools = ToolDefinitions((Tool(name="alpha", upstream="up", remote_name="alpha", parameters=parameters),))
+
+    await stage.ask(ModelRequest(messages=ASKED.messages, tools=tools))
+
+    sent = str(stage.requests[0].body)
+    assert all(name in sent for name in ("own_name", "other_name"))
+
+
+async def test_a_call_that_had_no_arguments_goes_back_as_one(stage: Stage) -> None:
+    stage.fake.script(Scripted(text=("ok",)))
+    call: ToolCall = {"id": "call_a", "type": "function", "function": {"name": "alpha", "arguments": ""}}
+    said: list[Message] = [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_a", "content": "1"},
+    ]
+
+    reply = await stage.ask(ModelRequest(messages=[*ASKED.messages, *said], tools=TOOLS))
+
+    sent = str(stage.requests[0].body)
+    assert reply.message["content"] == "ok"
+    assert any(text in sent for text in ("'arguments': '{}'", "'arguments': {}", "'input': {}", "'args': {}"))
+
+
 async def test_nothing_that_was_handed_over_is_changed(stage: Stage) -> None:
     stage.fake.script(Scripted(text=("ok",)))
     messages: list[Message] = [
@@ -279,6 +309,19 @@ async def test_a_wait_that_is_too_long_is_told_and_not_made(stage: Stage) -> Non
     assert type(error) is ModelRateLimited
     assert "wait 3600 s" in error.message
     assert len(stage.requests) == 1
+
+
+async def test_a_provider_that_falls_silent_is_given_up_and_asked_again(row: ProviderRow, fake: FakeProviders) -> None:
+    fake.script(Scripted(text=("Hel",), ending="hanging"), Scripted(text=("Hello",)))
+    alias = row.alias(fake.url).model_copy(update={"backend": row.backend, "idle_timeout_s": 0.3})
+    events: list[Event] = []
+
+    async with open_model(alias, row.environ(fake.url)) as model, asyncio.timeout(30):
+        reply = await model.complete(ASKED, events.append)
+
+    assert reply.message["content"] == "Hello"
+    assert [event.reason for event in events if isinstance(event, Retry)] == ["timeout"]
+    assert await asyncio.to_thread(fake.left_early.wait, 5)
 
 
 @pytest.mark.parametrize("ending", ["cut", "failed"])

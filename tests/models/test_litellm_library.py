@@ -16,7 +16,7 @@ from support.providers import FakeProviders, Refused, Scripted, ScriptedCall
 from support.providers.opening import open_model
 
 WATCHED = dedent("""
-    import asyncio, json, logging, os, sys
+    import asyncio, gc, json, logging, os, sys
     from urllib.parse import urlsplit
 
     url, report = sys.argv[1:]
@@ -62,6 +62,7 @@ WATCHED = dedent("""
 
     asyncio.run(main())
     seen["dotenv"] = os.environ.get("FROM_DOTENV")
+    seen["collects"] = (gc.isenabled(), gc.get_freeze_count() > 100_000)
     with open(report, "w") as file:
         json.dump(seen, file)
 """)
@@ -90,6 +91,7 @@ def test_nothing_is_printed_looked_up_or_read_from_the_working_directory(fake: F
         "resolved": [],
         "opened": [],
         "dotenv": None,
+        "collects": [True, True],
         "errors": ["model_credentials"] * 3,
     }
     assert fake.model_requests == fake.requests

@@ -18,7 +18,7 @@ from agent_bridge.models.openai.endpoints import endpoint_of
 from agent_bridge.models.openai.message_json import MessageJson, images_after_results
 from agent_bridge.models.openai.sameness import is_the_same
 from agent_bridge.models.openai.sending import Sending
-from agent_bridge.models.openai.tool_json import ToolJson, flat
+from agent_bridge.models.openai.tool_json import ToolJson
 from agent_bridge.models.prices import Prices, Tokens
 from agent_bridge.tools import JsonObject, Tool, ToolDefinitions
 
@@ -263,41 +263,6 @@ def test_images_follow_the_results_that_they_belong_to() -> None:
 
     assert roles == ["assistant", "tool", "tool", "tool", "user", "assistant"]
     assert cast(list[JsonObject], moved["content"])[1:] == [image, image]
-
-
-FLATTENED: list[tuple[JsonObject, JsonObject]] = [
-    ({"type": "object", "properties": {"x": {}}}, {"type": "object", "properties": {"x": {}}}),
-    (
-        {
-            "type": "object",
-            "properties": {"x": {"type": "string"}},
-            "required": ["x"],
-            "anyOf": [
-                {"properties": {"x": {"type": "null"}, "y": {}}, "required": ["y", "z"]},
-                {"properties": {"z": {}}, "required": ["z"]},
-            ],
-        },
-        {
-            "type": "object",
-            "properties": {"x": {"type": "string"}, "y": {}, "z": {}},
-            "required": ["x", "z"],
-        },
-    ),
-    (
-        {"type": "object", "allOf": [{"properties": {"x": {}}, "required": ["x"]}, {"required": ["y"]}]},
-        {"type": "object", "properties": {"x": {}}, "required": ["x", "y"]},
-    ),
-    (
-        {"type": "object", "oneOf": [{"anyOf": [{"properties": {"x": {}}}]}], "not": {}, "enum": [1], "const": 1},
-        {"type": "object", "properties": {"x": {}}},
-    ),
-    ({"type": "object", "anyOf": []}, {"type": "object", "properties": {}}),
-]
-
-
-@pytest.mark.parametrize(("schema", "wanted"), FLATTENED)
-def test_alternatives_at_the_top_join_the_whole(schema: JsonObject, wanted: JsonObject) -> None:
-    assert flat(schema) == wanted
 
 
 def tools() -> ToolDefinitions:

@@ -127,6 +127,31 @@ async def test_a_model_that_is_known_to_take_a_schema_is_bound_to_it(
     assert "json_tool_call" not in stage.body
 
 
+KNOWN_MODELS = {
+    "anthropic": "anthropic/claude-haiku-4-5",
+    "azure": "azure/gpt-4o",
+    "bedrock": "bedrock/converse/anthropic.claude-haiku-4-5-20251001-v1:0",
+    "gemini": "gemini/gemini-2.5-flash",
+    "openai": "openai/gpt-4o-mini",
+}
+MARKS = {"anthropic": "cache_control", "bedrock": "cachePoint"}
+"""How a request says what of it should be kept for the next one. The others keep it by themselves."""
+
+
+async def test_the_prompt_is_marked_for_the_cache_where_the_provider_wants_marks(
+    row: ProviderRow, fake: FakeProviders
+) -> None:
+    alias = row.alias(fake.url).model_copy(update={"backend": row.backend})
+    alias = alias.model_copy(update={"model": KNOWN_MODELS.get(row.name, alias.model)})
+    prompt: Message = {"role": "system", "content": "Be brief. " * 2000}
+
+    async with open_model(alias, row.environ(fake.url)) as opened:
+        stage = Stage(row, fake, opened)
+        await stage.ask(ModelRequest(messages=[prompt, *TOLD]))
+
+    assert {mark for mark in MARKS.values() if mark in stage.body} == {*filter(None, [MARKS.get(row.name)])}
+
+
 async def test_after_calls_a_request_without_tools_is_taken(stage: Stage) -> None:
     """Anthropic and Bedrock refuse calls where there are no tools: one is given a tool, the other words."""
     reply = await stage.ask(ModelRequest(messages=TOLD, response_schema=SCHEMA), Scripted(text=("{}",)))

@@ -9,7 +9,7 @@ import weakref
 import pytest
 from jsonschema import Draft202012Validator
 
-from agent_bridge.models.tool_schemas import PreparedTools, plain_schema
+from agent_bridge.models.tool_schemas import PreparedTools, flat, plain_schema
 from agent_bridge.tools import JsonObject, Tool, ToolDefinitions
 
 
@@ -128,6 +128,41 @@ def test_alternatives_of_the_whole_object_keep_its_properties() -> None:
         "properties": {"x": {}, "y": {}},
         "type": "object",
     }
+
+
+FLATTENED: list[tuple[JsonObject, JsonObject]] = [
+    ({"type": "object", "properties": {"x": {}}}, {"type": "object", "properties": {"x": {}}}),
+    (
+        {
+            "type": "object",
+            "properties": {"x": {"type": "string"}},
+            "required": ["x"],
+            "anyOf": [
+                {"properties": {"x": {"type": "null"}, "y": {}}, "required": ["y", "z"]},
+                {"properties": {"z": {}}, "required": ["z"]},
+            ],
+        },
+        {
+            "type": "object",
+            "properties": {"x": {"type": "string"}, "y": {}, "z": {}},
+            "required": ["x", "z"],
+        },
+    ),
+    (
+        {"type": "object", "allOf": [{"properties": {"x": {}}, "required": ["x"]}, {"required": ["y"]}]},
+        {"type": "object", "properties": {"x": {}}, "required": ["x", "y"]},
+    ),
+    (
+        {"type": "object", "oneOf": [{"anyOf": [{"properties": {"x": {}}}]}], "not": {}, "enum": [1], "const": 1},
+        {"type": "object", "properties": {"x": {}}},
+    ),
+    ({"type": "object", "anyOf": []}, {"type": "object", "properties": {}}),
+]
+
+
+@pytest.mark.parametrize(("schema", "wanted"), FLATTENED)
+def test_alternatives_at_the_top_join_the_whole(schema: JsonObject, wanted: JsonObject) -> None:
+    assert flat(schema) == wanted
 
 
 def test_references_that_unfold_without_end_are_cut_short() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from agent_bridge.models.prepared import Prepared
@@ -16,6 +16,8 @@ _LISTS_OF_SCHEMAS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 _MAY_BE_BOOLEAN = frozenset({"additionalProperties", "unevaluatedItems", "unevaluatedProperties"})
 _SCHEMAS = frozenset({"items", "not", "if", "then", "else", "contains", "propertyNames", *_MAY_BE_BOOLEAN})
 _ANNOTATIONS = frozenset({"title", "description", "default", "examples", "deprecated"})
+_ALTERNATIVES = ("anyOf", "oneOf", "allOf")
+_REFUSED_AT_THE_TOP = frozenset({*_ALTERNATIVES, "const", "enum", "not"})
 MAX_NODES = 5000
 """Few references can unfold into very much; whatever is beyond this may have any shape."""
 
@@ -42,7 +44,7 @@ def plain_definitions(tools: ToolDefinitions) -> list[ToolDefinition]:
 
 def _definition(definition: ToolDefinition) -> ToolDefinition:
     function = definition["function"]
-    return {"type": "function", "function": {**function, "parameters": plain_schema(function["parameters"])}}
+    return {"type": "function", "function": {**function, "parameters": flat(plain_schema(function["parameters"]))}}
 
 
 def plain_schema(schema: JsonObject) -> JsonObject:
@@ -132,3 +134,37 @@ def _alternative(name: object, rest: Mapping[str, object]) -> JsonObject:
     if name == "null":
         return {"type": "null"}
     return {"type": name, **{key: value for key, value in rest.items() if key not in _ANNOTATIONS}}
+
+
+def flat(schema: JsonObject) -> JsonObject:
+    """The plain schema of an object without alternatives at its top: what they describe joins the whole.
+
+    OpenAI refuses them there, and of what LiteLLM sends others either they or the properties beside them are missing.
+    """
+    if _REFUSED_AT_THE_TOP.isdisjoint(schema):
+        return schema
+    groups = {name: _branches(schema, name) for name in _ALTERNATIVES if name in schema}
+    properties: JsonObject = {}
+    required: set[str] = set(_names(schema))
+    for name, branches in groups.items():
+        for branch in branches:
+            properties = {**_properties(branch), **properties}
+        first, *others = [set(_names(branch)) for branch in branches]
+        required |= first.union(*others) if name == "allOf" else first.intersection(*others)
+    rest = {key: value for key, value in schema.items() if key not in _REFUSED_AT_THE_TOP}
+    rest["properties"] = {**properties, **_properties(schema)}
+    return {**rest, "required": sorted(required)} if required else rest
+
+
+def _branches(schema: JsonObject, name: str) -> list[JsonObject]:
+    """Never empty; a branch may have branches of its own."""
+    branches = [flat(branch) for branch in cast(Sequence[JsonObject], schema[name])]
+    return branches or [{}]
+
+
+def _properties(schema: Mapping[str, object]) -> JsonObject:
+    return _as_object(schema.get("properties"))
+
+
+def _names(schema: Mapping[str, object]) -> Sequence[str]:
+    return cast(Sequence[str], schema.get("required", ()))
