@@ -183,6 +183,7 @@ async def test_a_caller_that_left_has_a_grace_to_come_back_in(returns: bool, out
         await hearing.until(lambda: "Calling nap(seconds=0.6)" in hearing.messages)
         run_id = str(hearing.events[0]["run_id"])
         chat.cancel()
+        await asyncio.wait([chat])
         assert (await bridge.run(LOCAL, run_id)).status == "running"
         if returns:
             await call(client, "status", run_id=run_id)

@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 OnChange = Callable[[Run], None]
 
+LINGER_S = 2.0
+"""How long a run that has ended is known here, so that those who follow it need not ask the store how it ended."""
+
 
 class Executor(Protocol):
     async def execute(self, run: Run, session: Session) -> None:
@@ -53,6 +56,7 @@ class Legs:
         await drain(self._tasks, within_s=self._drain_s)
 
     def get(self, run_id: str) -> Leg | None:
+        """The run's leg while it is at work, and for a moment after it has ended the run."""
         return self._legs.get(run_id)
 
     async def execute(self, run: Run, session: Session) -> None:
@@ -90,6 +94,12 @@ class Legs:
         except Exception:
             log.exception("run %s could not be ended; the next process that finds it goes on", leg.run.run_id)
         finally:
-            if self._legs.get(leg.run.run_id) is leg:
-                del self._legs[leg.run.run_id]
             leg.journal.close()
+            if leg.newest.ended:
+                asyncio.get_running_loop().call_later(LINGER_S, self._forget, leg)
+            else:
+                self._forget(leg)
+
+    def _forget(self, leg: Leg) -> None:
+        if self._legs.get(leg.run.run_id) is leg:
+            del self._legs[leg.run.run_id]

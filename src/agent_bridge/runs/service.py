@@ -130,6 +130,11 @@ class Runs:
                 return await (await self._legs.journal_of(taken)).finish(run, remembered(run), last_event)
         return run
 
+    def here(self, principal: str, run_id: str) -> Run | None:
+        """The run as it is now, if it is executed in this process and is the principal's."""
+        leg = self._legs.get(run_id)
+        return leg.newest if leg is not None and leg.run.principal == principal else None
+
     def works_on(self, run: Run) -> bool:
         """Whether a leg of the run is at work in this process."""
         return self._legs.get(run.run_id) is not None

@@ -184,11 +184,12 @@ class SqliteStore(Store):
     async def asked_to_cancel(self, run_id: str, *, wait_s: float) -> bool:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
-        while not await self._thread.read(lambda db: runs.asked_to_cancel(db, run_id)):
-            if (left := deadline - loop.time()) <= 0:
+        while True:  # looks only after the first pause: most runs end before, and word is seldom left
+            await asyncio.sleep(max(0, min(deadline - loop.time(), CANCEL_POLL_S)))
+            if await self._thread.read(lambda db: runs.asked_to_cancel(db, run_id)):
+                return True
+            if loop.time() >= deadline:
                 return False
-            await asyncio.sleep(min(left, CANCEL_POLL_S))
-        return True
 
     async def changed(self, run_id: str, *, after: int, wait_s: float) -> None:
         """SQLite tells other processes nothing, so it is always time to look again."""
