@@ -239,7 +239,7 @@ def _next(run: Run) -> str:
             )
         case "input_required":
             return (
-                f'A person must approve what is pending. Call status with run_id="{run.run_id}" and wait_s=30 until '
+                f'A person must answer what is pending. Call status with run_id="{run.run_id}" and wait_s=30 until '
                 "that is done: it asks, where this host can ask a person."
             )
         case "completed":

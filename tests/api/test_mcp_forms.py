@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from mcp_types import ElicitResult
 
-from agent_bridge.api.mcp.forms import Form
+from agent_bridge.api.mcp.forms import ApprovalForm
 from agent_bridge.calls import Answer
 from agent_bridge.tools import JsonObject
 from agent_bridge.views import PendingView
 from support.views import a_run
 
 
-def form(*arguments: JsonObject) -> Form:
+def form(*arguments: JsonObject) -> ApprovalForm:
     pending = [
         PendingView(
             approval_id=f"apr_{number}",
@@ -26,7 +26,7 @@ def form(*arguments: JsonObject) -> Form:
         )
         for number, given in enumerate(arguments, start=1)
     ]
-    return Form(a_run(pending=pending), pending)
+    return ApprovalForm(a_run(pending=pending), pending)
 
 
 def filled(action: str, **content: Any) -> ElicitResult:

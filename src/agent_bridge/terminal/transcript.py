@@ -77,7 +77,8 @@ class Transcript:
                 self._page.end_text()
             case ApprovalRequired():
                 self._page.end_text()
-                self._warn(f"{event.tool} {compact(event.arguments)} needs approval: {event.reason}")
+                call = f"{event.tool} {compact(event.arguments)}"
+                self._warn(f"{call} needs approval: {event.reason}" if event.schema is None else event.reason)
             case ApprovalResolved():
                 self._page.remark(f"{event.decision} by {event.by}")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -65,7 +66,11 @@ class Curious:
         """Wants a person to visit an address."""
         self._enter("visit")
         address = types.ElicitRequestURLParams(message="Log in.", url="https://example.com", elicitation_id="1")
-        return await _talk(context, lambda asker: asker.ask(address=types.ElicitRequest(params=address)))
+
+        async def talk(asker: Asker) -> str:
+            return f"{await asker.ask(address=types.ElicitRequest(params=address))}"
+
+        return await _talk(context, talk)
 
     async def insist(self, context: Context) -> Any:
         """Asks until it is told a name."""
@@ -116,7 +121,11 @@ class Curious:
         tool = types.Tool(name="rm", input_schema={"type": "object"})
         request = _sampling("files", 50)
         request = request.model_copy(update={"params": request.params.model_copy(update={"tools": [tool]})})
-        return await _talk(context, lambda asker: asker.ask(thought=request))
+
+        async def talk(asker: Asker) -> str:
+            return f"{await asker.ask(thought=request)}"
+
+        return await _talk(context, talk)
 
     async def look_around(self, context: Context) -> Any:
         """Asks for the roots."""
@@ -195,22 +204,17 @@ class Asker:
 
 
 def _known(context: Context) -> dict[str, Any]:
-    import json
-
     state: dict[str, Any] = json.loads(context.request_state) if context.request_state else {}
     given = context.input_responses or {}
     return state | {key: one.model_dump(mode="json", by_alias=True, exclude_none=True) for key, one in given.items()}
 
 
-async def _talk(context: Context, talk: Any) -> Any:
-    import json
-
+async def _talk(context: Context, talk: Callable[[Asker], Awaitable[str]]) -> str | types.InputRequiredResult:
     asker = Asker(context)
     try:
-        said = await talk(asker)
+        return await talk(asker)
     except _MoreNeeded as more:
         return types.InputRequiredResult(input_requests=more.requests, request_state=json.dumps(asker.known))
-    return said if isinstance(said, str) else f"{said[0]}"
 
 
 def _form(message: str, schema: dict[str, Any]) -> types.ElicitRequest:

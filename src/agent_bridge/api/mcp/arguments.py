@@ -121,7 +121,10 @@ class Respond(Arguments):
     run_id: str = Field(description=_RUN)
     approval_id: str = Field(description="The approval_id of an entry in the run's `pending`.")
     decision: Literal["approve", "deny"] = Field(description="Whether the call is made.")
-    arguments: JsonObject | None = Field(None, description="Arguments to call the tool with instead of those shown.")
+    arguments: JsonObject | None = Field(
+        None,
+        description="Arguments to call the tool with instead of those shown. Where `pending` has a schema: the answer.",
+    )
     note: str = Field("", description="With deny: what the agent should know about why.")
 
 

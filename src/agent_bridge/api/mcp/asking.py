@@ -11,10 +11,10 @@ import mcp_types
 from fastmcp.tools.base import InputRequiredToolResult
 
 from agent_bridge.api.mcp.asker import Asker
-from agent_bridge.api.mcp.forms import Form
+from agent_bridge.api.mcp.forms import form_of, next_form, request_of
 from agent_bridge.api.mcp.request_state import RequestState, asked_again, redeem
 from agent_bridge.calls import Answer
-from agent_bridge.errors import ApprovalNotFound, BridgeError
+from agent_bridge.errors import ApprovalNotFound, BridgeError, InvalidInput
 from agent_bridge.events import ApprovalResolved
 from agent_bridge.records import LOCAL, Principal
 from agent_bridge.views import RunView
@@ -48,7 +48,7 @@ class Questions:
 
         Cancelling this takes the form back.
         """
-        form, given, is_decided = Form(run, run.pending), None, False
+        form, given, is_decided = next_form(run), None, False
 
         def stop() -> None:
             nonlocal is_decided
@@ -60,8 +60,7 @@ class Questions:
             given = await asker.elicit(form)
             group.cancel_scope.cancel()
         answers = form.answers(given, name_of(who)) if given else {}
-        await self._answer(who, run.run_id, answers)
-        return is_decided or bool(answers)
+        return await self._answer(who, run.run_id, answers) or is_decided
 
     async def take(self, who: Principal, asker: Asker) -> RequestState | None:
         """Puts what an earlier round brought back to its run. Raises `InvalidInput` for a state that came before."""
@@ -78,7 +77,7 @@ class Questions:
         for pending in run.pending:
             response = responses.get(pending.approval_id)
             if isinstance(response, mcp_types.ElicitResult):
-                await self._answer(who, run.run_id, Form(run, [pending]).answers(response, name_of(who)))
+                await self._answer(who, run.run_id, form_of(run, pending).answers(response, name_of(who)))
 
     def result(self, run: RunView, before: RequestState | None, asker: Asker) -> InputRequiredToolResult | None:
         """All that is pending as the result of a call, where its client takes that; `before` is the last round."""
@@ -91,11 +90,19 @@ class Questions:
             mcp_types.InputRequiredResult(input_requests=requests(run), request_state=state.text)
         )
 
-    async def _answer(self, who: Principal, run_id: str, answers: Mapping[str, Answer]) -> None:
-        """What was decided elsewhere meanwhile stays decided."""
-        for approval_id, answer in answers.items():
-            with suppress(ApprovalNotFound):
-                await self._bridge.respond(who, run_id, approval_id, answer)
+    async def _answer(self, who: Principal, run_id: str, answers: Mapping[str, Answer]) -> bool:
+        """Whether something is decided now, here or elsewhere meanwhile. What does not fit its form decides nothing."""
+        decided = [await self._decided(who, run_id, approval_id, answer) for approval_id, answer in answers.items()]
+        return any(decided)
+
+    async def _decided(self, who: Principal, run_id: str, approval_id: str, answer: Answer) -> bool:
+        try:
+            await self._bridge.respond(who, run_id, approval_id, answer)
+        except InvalidInput:
+            return False
+        except ApprovalNotFound:
+            pass
+        return True
 
     async def _until_decided(self, who: Principal, run: RunView, stop: Callable[[], None]) -> None:
         """Stops the asking when anything about the run was decided at another door, or it has ended."""
@@ -111,9 +118,7 @@ class Questions:
 
 def requests(run: RunView) -> mcp_types.InputRequests:
     """One form for each approval that is pending, by its id."""
-    return {
-        pending.approval_id: mcp_types.ElicitRequest(params=Form(run, [pending]).request) for pending in run.pending
-    }
+    return {pending.approval_id: request_of(form_of(run, pending)) for pending in run.pending}
 
 
 def name_of(who: Principal) -> str:

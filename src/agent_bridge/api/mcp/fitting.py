@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 from agent_bridge.api.mcp import uris
 from agent_bridge.events import Recorded
 from agent_bridge.tools import JsonObject
-from agent_bridge.views import InvocationView, NoticeView, RunView
+from agent_bridge.views import InvocationView, NoticeView, PendingView, RunView
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -82,7 +82,7 @@ def shorter_runs(run: RunView) -> Iterable[RunView]:
         output=None,
         tools=run.tools[:_MANY_TOOLS],
         tool_invocations=[replace(call, arguments=_brief(call.arguments)) for call in _newest(run)],
-        pending=[replace(one, arguments=_brief(one.arguments)) for one in run.pending[:_MANY_NOTICES]],
+        pending=[_brief_question(one) for one in run.pending[:_MANY_NOTICES]],
         warnings=[*(replace(one, message=_cut(one.message)) for one in run.warnings[:_MANY_NOTICES]), _notice(run)],
         error=replace(run.error, message=_cut(run.error.message)) if run.error else None,
     )
@@ -119,6 +119,11 @@ def _brief(arguments: JsonObject) -> JsonObject:
         name: value if len(texts[name]) <= _LONG_ARGUMENT else _cut(texts[name], _LONG_ARGUMENT)
         for name, value in first
     }
+
+
+def _brief_question(one: PendingView) -> PendingView:
+    schema = None if one.schema is None else _brief(one.schema)
+    return replace(one, arguments=_brief(one.arguments), reason=_cut(one.reason), schema=schema)
 
 
 def _newest(run: RunView) -> Sequence[InvocationView]:

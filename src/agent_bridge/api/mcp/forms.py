@@ -1,4 +1,4 @@
-"""Approvals as a form that a host shows to a person, and decisions from what the person filled in."""
+"""What is pending as forms that a host shows to a person, and decisions from what the person filled in."""
 
 from __future__ import annotations
 
@@ -20,15 +20,11 @@ _NOTE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """One form about one or more approvals of a run. Its schema is flat, as elicitation wants it."""
+class ApprovalForm:
+    """One form about one or more calls of a run. Its schema is flat, as elicitation wants it."""
 
     run: RunView
     pending: Sequence[PendingView]
-
-    @property
-    def request(self) -> mcp_types.ElicitRequestFormParams:
-        return mcp_types.ElicitRequestFormParams(message=self.message, requested_schema=self.schema)
 
     @property
     def message(self) -> str:
@@ -64,6 +60,48 @@ class Form:
     def _fields(self) -> Iterator[tuple[str, PendingView]]:
         for number, one in enumerate(self.pending, start=1):
             yield "approve" if len(self.pending) == 1 else f"approve_{number}", one
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionForm:
+    """What the server of a tool asks, in its own words and with its own schema."""
+
+    run: RunView
+    question: PendingView
+    schema: JsonObject
+
+    @property
+    def message(self) -> str:
+        why = f"Its tool {self.question.tool}, called by the agent '{self.run.server}', needs the answer to go on."
+        return "\n\n".join([self.question.reason, why, f"Run {self.run.run_id}."])
+
+    def answers(self, given: mcp_types.ElicitResult, by: str) -> dict[str, Answer]:
+        """The decision by approval id. To decline or close the form is a no."""
+        answer = Answer(decision="deny", by=by)
+        if given.action == "accept":
+            answer = Answer(decision="approve", by=by, arguments={**(given.content or {})})
+        return {self.question.approval_id: answer}
+
+
+Form = ApprovalForm | QuestionForm
+
+
+def form_of(run: RunView, pending: PendingView) -> Form:
+    """About this one alone."""
+    if pending.schema is None:
+        return ApprovalForm(run, [pending])
+    return QuestionForm(run, pending, pending.schema)
+
+
+def next_form(run: RunView) -> Form:
+    """About all calls that are to be approved; without any, about the first question of a server."""
+    calls = [one for one in run.pending if one.schema is None]
+    return ApprovalForm(run, calls) if calls else form_of(run, run.pending[0])
+
+
+def request_of(form: Form) -> mcp_types.ElicitRequest:
+    params = mcp_types.ElicitRequestFormParams(message=form.message, requested_schema=form.schema)
+    return mcp_types.ElicitRequest(params=params)
 
 
 def _shown(arguments: JsonObject, most: int) -> str:

@@ -84,7 +84,8 @@ def _tell_other(
         case RunStart():
             said = f"Server '{event.server}' with model '{event.model}' and {event.tool_count} tools."
         case ApprovalRequired():
-            said = f"A person must approve {event.tool}({arguments(event.arguments)}): {event.reason}"
+            call = f"{event.tool}({arguments(event.arguments)})"
+            said = f"A person must approve {call}: {event.reason}" if event.schema is None else event.reason
         case ApprovalResolved():
             said = f"The approval was answered: {event.decision}."
         case StepEnd():

@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from agent_bridge.api.mcp.narration import Narrator, arguments, head
 from agent_bridge.events import Recorded
 from agent_bridge.records import RunStatus
-from agent_bridge.views import RunView
+from agent_bridge.views import PendingView, RunView
 
 IDENTIFIER = "io.modelcontextprotocol/tasks"
 POLL_INTERVAL_MS = 1000
@@ -75,8 +75,7 @@ def message_of(run: RunView, newest: Sequence[Recorded]) -> str:
                 said = narrator.tell(recorded.event)
             return said
         case "input_required":
-            calls = ", ".join(f"{one.tool}({arguments(one.arguments)})" for one in run.pending)
-            return head(f"A person must approve {calls}")
+            return head("; ".join(map(_wanted, run.pending)))
         case "completed":
             calls = run.tool_invocation_count
             return f"Done after {run.elapsed_ms / 1000:.1f} s, {run.steps} steps and {calls} tool calls."
@@ -86,3 +85,9 @@ def message_of(run: RunView, newest: Sequence[Recorded]) -> str:
             return head(f"Failed: {run.error.message if run.error else 'the run ended without an answer'}")
         case "cancelled":
             return "Cancelled."
+
+
+def _wanted(pending: PendingView) -> str:
+    if pending.schema is not None:
+        return pending.reason
+    return f"A person must approve {pending.tool}({arguments(pending.arguments)})"

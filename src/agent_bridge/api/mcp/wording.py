@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -15,6 +16,7 @@ from agent_bridge.views import (
     ModelsView,
     ModelView,
     NoticeView,
+    PendingView,
     RunView,
     ServersView,
     ServerView,
@@ -90,10 +92,16 @@ def _about(run: RunView) -> Iterable[str]:
     if run.tool_used:
         yield f"Tool calls ({run.tool_invocation_count}):"
         yield from map(_invocation, run.tool_invocations)
-    for pending in run.pending:
-        asked = f"{pending.tool}({arguments(pending.arguments)})"
-        yield f'Approval pending: approval_id="{pending.approval_id}", {asked}, because {pending.reason}'
+    yield from map(_pending, run.pending)
     yield from _warnings(run.warnings)
+
+
+def _pending(pending: PendingView) -> str:
+    asked = f"{pending.tool}({arguments(pending.arguments)})"
+    if pending.schema is None:
+        return f'Approval pending: approval_id="{pending.approval_id}", {asked}, because {pending.reason}'
+    form = json.dumps(pending.schema, ensure_ascii=False)
+    return f'Question pending: approval_id="{pending.approval_id}", of {asked}: {pending.reason} The answer is {form}'
 
 
 def _invocation(call: InvocationView) -> str:
