@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -21,8 +21,9 @@ from agent_bridge.errors import ConfigInvalid, StoreUnavailable
 from agent_bridge.models import Models
 from agent_bridge.records import Notice
 from agent_bridge.runs import Equip, Executor, Legs, Runs, keep_house
-from agent_bridge.store import Store, open_store
+from agent_bridge.store import Store, file_of, open_store
 from agent_bridge.upstream import Upstreams
+from agent_bridge.upstream.credentials import Vault, find_keys
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ async def open_bridge(
     environment.prepare()
     settings = config.settings
     async with AsyncExitStack() as stack:
-        store, is_shared, notices = await stack.enter_async_context(_open_store(config))
+        store, store_url, notices = await stack.enter_async_context(_open_store(config))
         if models is None:
             models = own = Models(config)
             stack.push_async_callback(own.aclose)
@@ -61,7 +62,7 @@ async def open_bridge(
             Legs(store, equip, lease_s=lease_s, on_change=changes.tell_run, drain_s=drain_s)
         )
         executor: Executor = legs
-        if adopt_orphans and is_shared:
+        if adopt_orphans and _is_shared(store_url):
             from agent_bridge.runs.docket import DocketExecutor
 
             executor = await stack.enter_async_context(DocketExecutor(config.store_url(), store, legs, settings))
@@ -69,6 +70,23 @@ async def open_bridge(
         if adopt_orphans:
             await stack.enter_async_context(background(keep_house(store, runs, lease_s=lease_s)))
         yield Bridge(config, store=store, models=models, upstreams=upstreams, equip=equip, runs=runs, changes=changes)
+
+
+@asynccontextmanager
+async def open_vault(config: Config) -> AsyncGenerator[Vault]:
+    """Where the bridge keeps the logins to its upstreams. Raises `ConfigInvalid` where nothing would be kept."""
+    if not config.outlives_process:
+        raise ConfigInvalid(["A store in memory keeps no logins. Choose another one, with --store or in servers.yaml."])
+    async with _open_store(replace(config, store_fallback=None)) as (store, store_url, _):
+        yield _vault(store, store_url, config.environ)
+
+
+def _vault(store: Store, store_url: str, environ: Mapping[str, str]) -> Vault:
+    def keys() -> Sequence[bytes]:
+        is_shared = _is_shared(store_url)
+        return find_keys(environ, None if is_shared else file_of(store_url), shared=is_shared)
+
+    return Vault(store, keys)
 
 
 @asynccontextmanager
@@ -170,8 +188,8 @@ async def work(
 
 
 @asynccontextmanager
-async def _open_store(config: Config) -> AsyncGenerator[tuple[Store, bool, tuple[Notice, ...]]]:
-    """The store, whether other machines share it, and what every caller is to be told of it."""
+async def _open_store(config: Config) -> AsyncGenerator[tuple[Store, str, tuple[Notice, ...]]]:
+    """The store, its URL, and what every caller is to be told of it."""
     url, fallback = config.store_url(), config.store_fallback
     async with AsyncExitStack() as stack:
         try:
@@ -180,9 +198,9 @@ async def _open_store(config: Config) -> AsyncGenerator[tuple[Store, bool, tuple
             if fallback is None or not _is_shared(url):
                 raise
             store = await stack.enter_async_context(open_store(fallback, config.settings))
-            yield store, False, (_stand_in(error),)
+            yield store, fallback, (_stand_in(error),)
         else:
-            yield store, _is_shared(url), ()
+            yield store, url, ()
 
 
 def _stand_in(error: StoreUnavailable) -> Notice:

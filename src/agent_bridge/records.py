@@ -30,12 +30,23 @@ CallStatus = Literal["pending", "approved", "running", "ok", "error", "denied", 
 Decision = Literal["approve", "deny"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnToken:
+    """The verified token that a caller came with, and for whom it was issued."""
+
+    token: str = field(repr=False)
+    audiences: frozenset[str]
+    expires_at: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who is calling. `id` keys everything that is stored; someone else's id answers exactly as an unknown one."""
 
     id: str
     scopes: frozenset[Scope] = frozenset({"read", "chat", "admin"})
+    own_token: OwnToken | None = field(default=None, compare=False, repr=False)
+    """For upstreams that it was issued for as well, and for nobody else."""
 
     def require(self, scope: Scope) -> None:
         """Raises `Forbidden`. `admin` includes the others, and `chat` includes `read`."""

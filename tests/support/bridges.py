@@ -59,6 +59,9 @@ class LocalUpstreams:
         del name
         return False
 
+    async def lend(self, who: Principal) -> None:
+        del who
+
     def release(self, session_id: str) -> None:
         del session_id
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast, get_args
 from agent_bridge.config.schema import Auth, Jwt, Scope, StaticToken
 from agent_bridge.config.secrets import MissingVariable, resolve
 from agent_bridge.errors import ConfigInvalid
-from agent_bridge.records import Principal
+from agent_bridge.records import OwnToken, Principal
 
 if TYPE_CHECKING:
     from fastmcp.server.auth.providers.jwt import JWTVerifier
@@ -47,7 +47,7 @@ class Authenticator:
         if self._verifier is None or token.count(".") != _JWT_PARTS - 1:
             return None
         verified = await self._verifier.verify_token(token)
-        return None if verified is None else _principal_of(verified.claims)
+        return None if verified is None else _principal_of(verified.claims, token)
 
 
 def open_authenticator(auth: Auth, environ: Mapping[str, str]) -> Authenticator | None:
@@ -81,7 +81,7 @@ def _verifier(jwt: Jwt, environ: Mapping[str, str]) -> JWTVerifier:
         raise ConfigInvalid([f"auth.jwt: the key or the algorithm {algorithm} cannot be used; check both"]) from None
 
 
-def _principal_of(claims: Mapping[str, object]) -> Principal | None:
+def _principal_of(claims: Mapping[str, object], token: str) -> Principal | None:
     not_before = claims.get("nbf", 0)
     if not isinstance(not_before, int | float) or not_before > time.time() + _LEEWAY_S:
         return None
@@ -89,7 +89,18 @@ def _principal_of(claims: Mapping[str, object]) -> Principal | None:
     if name is None:
         return None
     issuer = str(claims.get("iss", "")).replace("|", "%7C")
-    return Principal(f"jwt|{issuer}|{name}", _scopes_of(claims))
+    return Principal(f"jwt|{issuer}|{name}", _scopes_of(claims), _own_token(claims, token))
+
+
+def _own_token(claims: Mapping[str, object], token: str) -> OwnToken:
+    named = claims.get("aud")
+    audiences = cast(list[object], named) if isinstance(named, list) else [named]
+    until = claims.get("exp")
+    return OwnToken(
+        token=token,
+        audiences=frozenset(audience for audience in audiences if isinstance(audience, str)),
+        expires_at=float(until) if isinstance(until, int | float) else None,
+    )
 
 
 def _is_name(value: object) -> bool:

@@ -109,6 +109,7 @@ class Bridge:
         notices = self._equip.notices_of(tools, session)
         await self._store.add_session(session)
         self._changes.tell(Change(who.id, session.session_id))
+        await self._upstreams.lend(who)
         return ConnectionView(
             session_id=session.session_id,
             server=session.server,
@@ -170,6 +171,7 @@ class Bridge:
         if not request.session_id:
             await self._store.add_session(session)
         run = await self._runs.start(new, session)
+        await self._upstreams.lend(who)
         return RunView.of(run)
 
     async def run(self, who: Principal, run_id: str) -> RunView:
@@ -210,6 +212,7 @@ class Bridge:
 
     @property
     def lets_models_respond(self) -> bool:
+        await self._upstreams.lend(who)
         """Whether there is any server whose approvals the calling model may answer."""
         servers = self._config.servers.values()
         return any(server.active and server.approval_rules.by_model for server in servers)

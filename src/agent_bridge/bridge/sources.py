@@ -7,7 +7,7 @@ from typing import Protocol
 
 from agent_bridge.agent import Model
 from agent_bridge.config.schema import ToolFilter
-from agent_bridge.records import Notice
+from agent_bridge.records import Notice, Principal
 from agent_bridge.views import ModelView, ServerState
 
 
@@ -82,3 +82,7 @@ class Upstreams(Protocol):
     def release(self, session_id: str) -> None:
         """Closes what this session has for itself alone. Returns at once."""
         ...
+    async def lend(self, who: Principal) -> None:
+        """Takes the token that the caller came with, for the upstreams that want it and that it was issued for."""
+        ...
+

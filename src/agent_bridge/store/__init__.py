@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent_bridge.store.opening import open_store
+from agent_bridge.store.opening import file_of, open_store
 from agent_bridge.store.protocol import LeaseLost, Store, TurnTaken
 
-__all__ = ["LeaseLost", "Store", "TurnTaken", "open_store"]
+__all__ = ["LeaseLost", "Store", "TurnTaken", "file_of", "open_store"]

@@ -24,7 +24,7 @@ def open_store(
 
     Raises `ConfigInvalid` for any other, and `StoreUnavailable`, now or when it is entered, where it cannot be opened.
     """
-    scheme, separator, rest = url.partition("://")
+    scheme, separator, _ = url.partition("://")
     if scheme in _REDIS and separator:
         from agent_bridge.store.redis import open_redis
 
@@ -34,15 +34,21 @@ def open_store(
         raise ConfigInvalid([f"store: {named} is not a kind of store. {_FORMS}"])
     from agent_bridge.store.sqlite import open_sqlite
 
+    return open_sqlite(file_of(url), settings, now=now)
+
+
+def file_of(url: str) -> Path | None:
+    """The file that a SQLite store is in; `None` where it is in memory. Raises as `open_store` does."""
+    _, separator, rest = url.partition("://")
     if not separator:
-        return open_sqlite(_default_file(), settings, now=now)
+        return _default_file()
     if rest in (":memory:", "/:memory:"):
-        return open_sqlite(None, settings, now=now)
+        return None
     if not rest.startswith("/") or rest == "/":
         raise ConfigInvalid(
             [f"store: a SQLite file is written with three slashes, or four for an absolute path. {_FORMS}"]
         )
-    return open_sqlite(_file(rest[1:]), settings, now=now)
+    return _file(rest[1:])
 
 
 def _file(path: str) -> Path:

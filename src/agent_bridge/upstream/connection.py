@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import Context
 
-from agent_bridge.errors import BridgeError, UpstreamUnavailable
+from agent_bridge.errors import BridgeError, UpstreamCredentials, UpstreamUnavailable
 from agent_bridge.messages import ToolResult
 from agent_bridge.records import Notice
 from agent_bridge.tools import CallContext, JsonObject
@@ -90,6 +90,11 @@ class Connection:
             async with asyncio.timeout(patience):
                 await life.settled.wait()
 
+    def forgive(self) -> None:
+        """What failed may succeed now: the next attempt waits out no pause."""
+        self._failures = 0
+        self._not_before = 0.0
+
     def try_again(self) -> None:
         """Begins another attempt in the background, where the last one has failed and its pause is over."""
         life = self._life
@@ -106,6 +111,10 @@ class Connection:
             try:
                 return await life.call(tool.name, arguments, context)
             except Lost as lost:
+                if lost.refused:
+                    life.retire()
+                    self.on_failed(UpstreamCredentials(lost.reason))
+                    return failure(f"The tool was not called. {lost.reason}")
                 patience -= 1 if lost.unsent or not lost.link_is_dead else 2
                 if lost.unsent or lost.link_is_dead:
                     life.retire()
@@ -141,6 +150,8 @@ class Connection:
     def on_failed(self, error: BridgeError) -> None:
         self.failure = error
         self._eras = _eras(self._protocol)
+        if isinstance(error, UpstreamCredentials):
+            self._failures = 0  # a person will do something about it, and should not have to wait then
         pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**self._failures)
         self._failures += 1
         self._not_before = self._clock() + pause * (1 - self._jitter() / 2)

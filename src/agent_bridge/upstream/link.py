@@ -83,7 +83,7 @@ class Watcher(Protocol):
 class Lost(Exception):
     """A call without an answer."""
 
-    def __init__(self, reason: str, *, unsent: bool = False, link_is_dead: bool = True) -> None:
+    def __init__(self, reason: str, *, unsent: bool = False, link_is_dead: bool = True, refused: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.unsent = unsent
@@ -99,6 +99,8 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+        self.refused = refused
+        """The credentials were not taken; the reason says what to do about it."""
 class NotOpened:
     error: BridgeError
     perhaps_legacy: bool = False

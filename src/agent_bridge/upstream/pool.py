@@ -15,7 +15,7 @@ from weakref import WeakSet
 
 from agent_bridge.config.schema import ToolFilter, Upstream
 from agent_bridge.errors import UpstreamUnavailable
-from agent_bridge.records import NOBODY, Notice, Tenant
+from agent_bridge.records import NOBODY, Notice, Principal, Tenant
 from agent_bridge.upstream import advice
 from agent_bridge.upstream.connection import Connection
 from agent_bridge.upstream.credentials import Credentials, Drawer, Vault
@@ -67,8 +67,8 @@ class Upstreams:
     ) -> None:
         """Without a `vault`, logins to the upstreams last as long as the process."""
         self._configs = configs
-        credentials = Credentials(vault or Vault(Drawer(), lambda: [secrets.token_bytes(32)]))
-        self._around = Surroundings(environ=environ, builtins=builtins, secrets=environ, credentials=credentials)
+        self._credentials = Credentials(vault or Vault(Drawer(), lambda: [secrets.token_bytes(32)]))
+        self._around = Surroundings(environ=environ, builtins=builtins, secrets=environ, credentials=self._credentials)
         self._clock = clock
         self._tasks = asyncio.TaskGroup()
         self._connections: dict[Key, Connection] = {}
@@ -138,6 +138,16 @@ class Upstreams:
         finally:
             if not upstream.is_shared:
                 connection.rest()
+
+    async def lend(self, who: Principal) -> None:
+        """Takes the token that the caller came with, for the upstreams that want it and that it was issued for."""
+        if who.own_token is None:
+            return
+        for name in [name for name, upstream in self._configs.items() if upstream.login and upstream.login.caller]:
+            if await self._credentials.lend(name, self._configs[name], who.id, who.own_token, self._around.secrets):
+                for key, connection in self._connections.items():
+                    if (key.upstream, key.principal) == (name, who.id):
+                        connection.forgive()
 
     def needs_token(self, name: str) -> bool:
         """Whether it is configured with credentials."""

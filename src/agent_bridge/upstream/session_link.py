@@ -97,7 +97,9 @@ class SessionLink:
 def _answer_of(error: MCPError) -> ToolResult:
     """The upstream's own error as a result. Raises `Lost` for what the wire reports."""
     match error.code:
-        case WireError.UNSENT | WireError.SESSION_GONE | WireError.REFUSED:
+        case WireError.REFUSED:
+            raise Lost(error.message, unsent=True, refused=True)
+        case WireError.UNSENT | WireError.SESSION_GONE:
             raise Lost(error.message, unsent=True)
         case WireError.CUT:
             raise Lost(error.message, link_is_dead=False)

@@ -10,10 +10,13 @@ from fastmcp.server.dependencies import get_access_token
 
 from agent_bridge.config.schema import Scope
 from agent_bridge.errors import Unauthenticated
-from agent_bridge.records import LOCAL, Principal
+from agent_bridge.records import LOCAL, OwnToken, Principal
 
 if TYPE_CHECKING:
     from agent_bridge.api.identity import Authenticator
+
+
+_AUDIENCES = "aud"
 
 
 class BearerVerifier(TokenVerifier):
@@ -27,7 +30,15 @@ class BearerVerifier(TokenVerifier):
         who = await self._authenticator.principal(token)
         if who is None:
             return None
-        return AccessToken(token=token, client_id=who.id, subject=who.id, scopes=sorted(who.scopes))
+        own = who.own_token
+        return AccessToken(
+            token=token,
+            client_id=who.id,
+            subject=who.id,
+            scopes=sorted(who.scopes),
+            expires_at=int(own.expires_at) if own and own.expires_at is not None else None,
+            claims={_AUDIENCES: own.audiences} if own else {},
+        )
 
 
 def caller(authenticator: Authenticator | None) -> Callable[[], Principal]:
@@ -39,4 +50,9 @@ def _bearer() -> Principal:
     token = get_access_token()
     if token is None:
         raise Unauthenticated("This bridge wants a bearer token. Send one that it knows.")
-    return Principal(token.client_id, cast(frozenset[Scope], frozenset(token.scopes)))
+    own = (
+        OwnToken(token=token.token, audiences=token.claims[_AUDIENCES], expires_at=token.expires_at)
+        if _AUDIENCES in token.claims
+        else None
+    )
+    return Principal(token.client_id, cast(frozenset[Scope], frozenset(token.scopes)), own)

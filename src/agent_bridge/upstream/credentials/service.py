@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from agent_bridge.config.logins import BrowserLogin, CallerToken, ClientCredentials, UpstreamAuth
 from agent_bridge.config.schema import Upstream
-from agent_bridge.config.secrets import references, resolve
+from agent_bridge.config.secrets import MissingVariable, references, resolve
 from agent_bridge.errors import UpstreamCredentials
+from agent_bridge.records import OwnToken
 from agent_bridge.upstream.credentials.kinds import CallersToken, Credential, FixedToken
 
 if TYPE_CHECKING:
     from agent_bridge.upstream.credentials.logins import Renewal
     from agent_bridge.upstream.credentials.vault import Vault
+
+
+LENT_S = 3_600.0
+"""How long a caller's token is kept that does not say when it ends."""
 
 
 class Credentials:
@@ -37,6 +43,23 @@ class Credentials:
             return CallersToken(self._vault, place, upstream=name, audience=audience)
         return self._kept(name, upstream, login, principal, secrets)
 
+    async def lend(
+        self, name: str, upstream: Upstream, principal: str, own: OwnToken, secrets: Mapping[str, str]
+    ) -> bool:
+        """Keeps the caller's token for an upstream that wants it, if it was issued for it; whether it was."""
+        login, now = upstream.login, time.time()
+        life_s = LENT_S if own.expires_at is None else own.expires_at - now
+        if login is None or login.caller is None or life_s <= 0:
+            return False
+        try:
+            wanted = audience_of(upstream, login.caller, secrets)
+            if not any(_same(audience, wanted) for audience in own.audiences):
+                return False
+            await self._vault.put(callers_place(name, principal), own.token, ttl_s=life_s)
+        except (MissingVariable, UpstreamCredentials):
+            return False  # which is said when the upstream is used
+        return True
+
     def _kept(
         self, name: str, upstream: Upstream, login: UpstreamAuth, principal: str, secrets: Mapping[str, str]
     ) -> Credential:
@@ -50,6 +73,11 @@ class Credentials:
                 name, place, _renewal(name, upstream, login, whose, secrets), open_client
             )
         return self._logins[name, whose]
+
+
+def _same(audience: str, wanted: str) -> bool:
+    """Whether they name the same resource; of addresses, a slash at the end says nothing."""
+    return audience.rstrip("/") == wanted.rstrip("/")
 
 
 def login_place(upstream: str, principal: str) -> str:
