@@ -108,6 +108,11 @@ def _take_check(_parser: Parser, flags: Flags) -> None:
     flags.switch("--schema", "Print the JSON Schema of servers.yaml, and check nothing.")
 
 
+def _take_lock(parser: Parser, flags: Flags) -> None:
+    parser.add_argument("upstreams", metavar="UPSTREAM", nargs="*", help="Only these upstreams; without any, all.")
+    flags.switch("--yes", "Accept what is shown without asking.")
+
+
 def _take_servers(_parser: Parser, flags: Flags) -> None:
     flags.switch("--json", "Print the result of the tool list_servers.")
 
@@ -179,6 +184,13 @@ def _check(options: Options, environ: Environ) -> int:
     return check(lambda: _bridge(options, environ), environ, as_json=options.json)
 
 
+def _lock(options: Options, environ: Environ) -> int:
+    from agent_bridge.terminal.lock import lock
+
+    config = _config(options, environ)
+    return lock(config, _open(config), environ, names=options.upstreams, accepted=options.yes)
+
+
 def _servers(options: Options, environ: Environ) -> int:
     from agent_bridge.terminal.listing import servers
 
@@ -242,6 +254,7 @@ COMMANDS = (
     Command("worker", "Work on runs, and serve nothing.", manual.WORKER, lambda _parser, _flags: None, _worker),
     Command("install", "Make a host start the bridge.", manual.INSTALL, _take_install, _install),
     Command("check", "See whether everything that is configured works.", manual.CHECK, _take_check, _check),
+    Command("lock", "Accept the tools of the upstreams as they are now.", manual.LOCK, _take_lock, _lock),
     Command("servers", "List the servers.", manual.SERVERS, _take_servers, _servers),
     Command("models", "List the models.", manual.MODELS, _take_models, _models),
 )

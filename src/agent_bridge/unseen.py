@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-_UNSEEN = re.compile(
+UNSEEN = re.compile(
     "["
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, but for tab and line feed
     "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0"  # fillers, joiners and hyphens without a shape
@@ -21,9 +21,9 @@ _UNSEEN = re.compile(
 
 
 def without_unseen(text: str) -> str:
-    return _UNSEEN.sub("", text)
+    return UNSEEN.sub("", text)
 
 
 def unseen_shown(text: str) -> str:
     """With `<U+202E>` in the place of each."""
-    return _UNSEEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
+    return UNSEEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)

@@ -255,7 +255,7 @@ def _next(run: Run) -> str:
             return f'The run was cancelled. To go on, call chat with session_id="{run.session_id}".'
 
 
-CheckKind = Literal["configuration", "store", "upstream", "model", "server"]
+CheckKind = Literal["configuration", "store", "upstream", "tool", "model", "server"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +266,8 @@ class CheckRow:
     name: str
     ok: bool
     detail: str
+    diff: str = ""
+    """How a tool differs from what was accepted; nothing in it acts on a terminal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

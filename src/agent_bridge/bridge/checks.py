@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 
 from agent_bridge.bridge.sources import Models, UpstreamReport, Upstreams
 from agent_bridge.config import Config
+from agent_bridge.config.lock import lock_changes
+from agent_bridge.config.lock_diff import lock_diff
 from agent_bridge.errors import BridgeError
 from agent_bridge.store import Store
 from agent_bridge.views import CheckRow, CheckView
@@ -18,6 +21,7 @@ async def check(config: Config, *, store: Store, models: Models, upstreams: Upst
     rows = [
         await _store(store, principal),
         *map(_upstream, reports),
+        *(row for report in reports for row in _tools_not_accepted(config, report)),
         *(_model(models, name) for name in _models_in_use(config)),
         *(_server(config, name, {report.name: report for report in reports}) for name in config.servers),
     ]
@@ -39,6 +43,32 @@ def _upstream(report: UpstreamReport) -> CheckRow:
     protocol = f", MCP {report.protocol_version}" if report.protocol_version else ""
     found = f"{report.transport}{protocol}, {_tools(report.tool_count or 0)}, connected in {report.latency_ms} ms"
     return CheckRow(kind="upstream", name=report.name, ok=True, detail=found)
+
+
+def _tools_not_accepted(config: Config, report: UpstreamReport) -> Iterator[CheckRow]:
+    """A row for each tool that is not as it was accepted; one for all, where none of them ever was."""
+    if config.lock is None or report.offered is None:
+        return
+    name, accepted = report.name, config.lock.get(report.name, {})
+    if not accepted and report.offered:
+        what = f"{_tools(len(report.offered))} of an upstream of which nothing was accepted"
+        yield CheckRow(kind="tool", name=f"{name}.*", ok=False, detail=f"withheld: {what}; {_remedy(name)}")
+        return
+    for change in lock_changes(name, accepted, report.offered):
+        detail = _DIFFERENT[change.kind].format(remedy=_remedy(name))
+        ok = change.kind == "gone"
+        yield CheckRow(kind="tool", name=change.label, ok=ok, detail=detail, diff=lock_diff(change))
+
+
+_DIFFERENT = {
+    "new": "withheld: it is new since the tools were accepted; {remedy}",
+    "changed": "withheld: it has changed since it was accepted; {remedy}",
+    "gone": "gone since it was accepted; {remedy}",
+}
+
+
+def _remedy(upstream: str) -> str:
+    return f"`agent-bridge lock {upstream}` accepts that"
 
 
 def _models_in_use(config: Config) -> list[str]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from agent_bridge.bridge import checks, readings
 from agent_bridge.bridge.changes import Change, Changes, OnChange
 from agent_bridge.bridge.decisions import Decisions
 from agent_bridge.bridge.requests import ChatRequest, ConnectRequest
 from agent_bridge.bridge.sessions import Sessions
-from agent_bridge.bridge.sources import Models, Upstreams
+from agent_bridge.bridge.sources import Models, UpstreamReport, Upstreams
 from agent_bridge.bridge.tickets import Tickets
 from agent_bridge.calls import Answer
 from agent_bridge.config import Config, Settings
@@ -95,6 +96,11 @@ class Bridge:
             self._config, store=self._store, models=self._models, upstreams=self._upstreams, principal=who.id
         )
 
+    async def offers(self, who: Principal, names: Sequence[str]) -> list[UpstreamReport]:
+        """What these upstreams offer now. Reaches each of them."""
+        who.require("admin")
+        return await asyncio.gather(*(self._upstreams.check(name) for name in names))
+
     def config(self, who: Principal) -> JsonObject:
         """The configuration without its secrets."""
         who.require("admin")
@@ -103,13 +109,13 @@ class Bridge:
     async def connect(self, who: Principal, request: ConnectRequest) -> ConnectionView:
         who.require("chat")
         request.validate()
+        await self._upstreams.lend(who)
         session = self._sessions.new(who, request)
         choice = self._models.resolve(session.model)
         tools = await self._equip.tools_of(session)
         notices = self._equip.notices_of(tools, session)
         await self._store.add_session(session)
         self._changes.tell(Change(who.id, session.session_id))
-        await self._upstreams.lend(who)
         return ConnectionView(
             session_id=session.session_id,
             server=session.server,
@@ -165,13 +171,13 @@ class Bridge:
         """Starts a run and returns at once. Raises `SessionBusy` where the turn does not come free in time."""
         who.require("chat")
         request.validate()
+        await self._upstreams.lend(who)
         session = await self._sessions.for_chat(who, request)
         server = self._equip.server_of(session)
         new = _new_run(session, request, server)
         if not request.session_id:
             await self._store.add_session(session)
         run = await self._runs.start(new, session)
-        await self._upstreams.lend(who)
         return RunView.of(run)
 
     async def run(self, who: Principal, run_id: str) -> RunView:
@@ -206,13 +212,13 @@ class Bridge:
         that the tool does not take, and `Forbidden` where models may not decide.
         """
         who.require("chat")
+        await self._upstreams.lend(who)
         run = await self._stored(who, run_id)
         await self._decisions.check(run, approval_id, answer, by_model=by_model)
         return RunView.of(await self._runs.answer(run, approval_id, answer))
 
     @property
     def lets_models_respond(self) -> bool:
-        await self._upstreams.lend(who)
         """Whether there is any server whose approvals the calling model may answer."""
         servers = self._config.servers.values()
         return any(server.active and server.approval_rules.by_model for server in servers)

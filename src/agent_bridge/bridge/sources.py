@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from agent_bridge.agent import Model
+from agent_bridge.config.lock import LockedTools
 from agent_bridge.config.schema import ToolFilter
 from agent_bridge.records import Notice, Principal
 from agent_bridge.views import ModelView, ServerState
@@ -59,6 +60,11 @@ class UpstreamReport(Protocol):
     @property
     def tool_count(self) -> int | None: ...
     @property
+    def offered(self) -> LockedTools | None:
+        """Its tools as they would be accepted; `None` where nobody has to."""
+        ...
+
+    @property
     def protocol_version(self) -> str | None: ...
     @property
     def latency_ms(self) -> int | None: ...
@@ -79,10 +85,10 @@ class Upstreams(Protocol):
 
     def needs_token(self, name: str) -> bool: ...
 
-    def release(self, session_id: str) -> None:
-        """Closes what this session has for itself alone. Returns at once."""
-        ...
     async def lend(self, who: Principal) -> None:
         """Takes the token that the caller came with, for the upstreams that want it and that it was issued for."""
         ...
 
+    def release(self, session_id: str) -> None:
+        """Closes what this session has for itself alone. Returns at once."""
+        ...

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from agent_bridge.config.environment import chosen_keys, chosen_settings, chosen_store, default_model
+from agent_bridge.config.lock import Lock
 from agent_bridge.config.providers import STAND_IN
 from agent_bridge.config.schema import BUILTINS, File, ModelAlias, Server, Upstream
 from agent_bridge.config.secrets import MissingVariable, references, resolve
@@ -25,11 +27,12 @@ def load(path: Path | None, environ: Mapping[str, str], *, store: str | None = N
     path = path or _path(environ)
     variables = Variables(environ)
     file, problems = _read(path)
+    lock, problems_of_lock = _read_lock(path)
     config = _assemble(file, path, variables, store)
-    problems += variables.problems
+    problems += [*problems_of_lock, *variables.problems]
     if problems:
         raise ConfigInvalid(problems)
-    return config
+    return replace(config, lock=lock)
 
 
 def _path(environ: Mapping[str, str]) -> Path | None:
@@ -47,6 +50,17 @@ def _read(path: Path | None) -> tuple[File, list[str]]:
         return read(path), []
     except ConfigInvalid as invalid:
         return File(), invalid.problems
+
+
+def _read_lock(path: Path | None) -> tuple[Lock | None, list[str]]:
+    if path is None:
+        return None, []
+    from agent_bridge.config.lock_file import lock_path, read_lock
+
+    try:
+        return read_lock(lock_path(path)), []
+    except ConfigInvalid as invalid:
+        return None, invalid.problems
 
 
 def _assemble(file: File, path: Path | None, variables: Variables, store_flag: str | None) -> Config:

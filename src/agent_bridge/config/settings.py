@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from agent_bridge.config.lock import Lock
 from agent_bridge.config.schema import Auth, ModelAlias, Server, Upstream
 from agent_bridge.config.secrets import MissingVariable, resolve
 from agent_bridge.errors import ConfigInvalid
@@ -63,6 +64,8 @@ class Config:
     """What `${NAME}` is resolved against, when a model or an upstream is used."""
     path: Path | None = None
     """The file that was read; `None` for the built-in default."""
+    lock: Lock | None = None
+    """The tools that were accepted; without a `servers.lock`, all are."""
 
     def store_url(self) -> str:
         """Where the store is, its references resolved. Raises `ConfigInvalid`."""

@@ -67,6 +67,15 @@ examples:
 
 Reads the configuration, opens the store, connects to every upstream, and looks for every model's credentials.
 Exits with 1 where anything is broken."""
+LOCK = """\
+examples:
+  agent-bridge lock
+  agent-bridge lock docs --yes
+  git diff servers.lock
+
+Writes servers.lock beside servers.yaml: what each upstream says of each of its tools. With that file, a tool that is
+new or says something else is withheld from every model until it is accepted here. Exits with 1 where an upstream could
+not be reached, whose entries then stay, and where nobody accepted what has changed."""
 SERVERS = """\
 example:
   agent-bridge servers --json | jq -r '.servers[].name'"""

@@ -34,6 +34,9 @@ def show_checks(view: CheckView, out: Screen) -> None:
         return (out.symbols.ok, "green") if ok else (out.symbols.bad, "red")
 
     _show(out, ("", "What", "Name", "Found"), ((tick(row.ok), row.kind, row.name, row.detail) for row in view.checks))
+    for row in view.checks:
+        if row.diff:
+            out.line(f"\n{out.paint(row.name, 'bold')}\n{row.diff}")
 
 
 def _server(server: ServerView) -> Sequence[Cell]:

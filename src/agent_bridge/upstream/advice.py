@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
+
+from agent_bridge.unseen import without_unseen
 
 _INSTALL = {
     "Node.js (https://nodejs.org)": ("node", "npm", "npx", "pnpm", "yarn"),
@@ -13,6 +15,8 @@ _INSTALL = {
     "Bun (https://bun.sh)": ("bun", "bunx"),
     "Deno (https://deno.com)": ("deno",),
 }
+_MOST_NAMES = 5
+_LONGEST_NAME = 64
 _INSTALLER_OF = {program: what for what, programs in _INSTALL.items() for program in programs}
 
 
@@ -68,6 +72,16 @@ def missing_variable(name: str, variable: str) -> str:
 
 def refused(name: str, status: int, remedy: str) -> str:
     return f"The MCP server '{name}' refused the bridge's credentials (HTTP {status}). {remedy}"
+
+
+def withheld(name: str, tools: Sequence[str]) -> str:
+    shown = [without_unseen(tool)[:_LONGEST_NAME] for tool in tools[:_MOST_NAMES]]
+    more = f" and {len(tools) - len(shown)} more" if len(tools) > len(shown) else ""
+    return (
+        f"Tools of the MCP server '{name}' are withheld, because they are new or have changed since they were "
+        f"accepted: {', '.join(shown)}{more}. `agent-bridge check` shows what is different, and "
+        f"`agent-bridge lock {name}` accepts it."
+    )
 
 
 def unknown_builtin(name: str, builtin: str, known: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ from agent_bridge.upstream.line_log import LineLog
 Era = Literal["auto", "legacy", "2026-07-28"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RemoteTool:
     """A tool as its upstream offers it."""
 
@@ -28,6 +28,19 @@ class RemoteTool:
     read_only: bool | None = None
     destructive: bool | None = None
     idempotent: bool | None = None
+    open_world: bool | None = None
+
+    @cached_property
+    def locked(self) -> LockedTool:
+        """All that is said of it, as it is accepted."""
+        hints = {
+            "readOnlyHint": self.read_only,
+            "destructiveHint": self.destructive,
+            "idempotentHint": self.idempotent,
+            "openWorldHint": self.open_world,
+        }
+        annotations: JsonObject = {name: hint for name, hint in hints.items() if hint is not None}
+        return LockedTool(name=self.name, description=self.description, schema=self.schema, annotations=annotations)
 
     @property
     def repeatable(self) -> bool:
@@ -86,6 +99,8 @@ class Lost(Exception):
     def __init__(self, reason: str, *, unsent: bool = False, link_is_dead: bool = True, refused: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.refused = refused
+        """The credentials were not taken; the reason says what to do about it."""
         self.unsent = unsent
         """The upstream has certainly not begun it."""
         self.link_is_dead = link_is_dead
@@ -99,8 +114,6 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
-        self.refused = refused
-        """The credentials were not taken; the reason says what to do about it."""
 class NotOpened:
     error: BridgeError
     perhaps_legacy: bool = False

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 from weakref import WeakSet
 
+from agent_bridge.config.lock import Lock
 from agent_bridge.config.schema import ToolFilter, Upstream
 from agent_bridge.errors import UpstreamUnavailable
 from agent_bridge.records import NOBODY, Notice, Principal, Tenant
@@ -64,9 +65,11 @@ class Upstreams:
         builtins: Mapping[str, Callable[[], object]],
         vault: Vault | None = None,
         clock: Callable[[], float] = time.monotonic,
+        lock: Lock | None = None,
     ) -> None:
         """Without a `vault`, logins to the upstreams last as long as the process."""
         self._configs = configs
+        self._lock = lock
         self._credentials = Credentials(vault or Vault(Drawer(), lambda: [secrets.token_bytes(32)]))
         self._around = Surroundings(environ=environ, builtins=builtins, secrets=environ, credentials=self._credentials)
         self._clock = clock
@@ -195,13 +198,18 @@ class Upstreams:
         for key in idle[: max(0, len(self._callers) + 1 - MAX_CALLERS_UPSTREAMS)]:
             self._callers.pop(key).rest()
 
+    def _terms(self, name: str, upstream: Upstream) -> Terms:
+        """What ships with the bridge, and what a caller brings, is not for the operator to accept."""
+        is_locked = upstream.builtin is None and self._configs.get(name) is upstream
+        return Terms(upstream, self._lock.get(name, {}) if self._lock is not None and is_locked else None)
+
     def _connection(self, name: str, upstream: Upstream, around: Surroundings) -> Connection:
         connection = Connection(
             name,
             Dialler(name, upstream, around),
             protocol=upstream.protocol,
             timeout_s=upstream.timeout_s,
-            terms=Terms(upstream),
+            terms=self._terms(name, upstream),
             tasks=self._tasks,
             clock=self._clock,
         )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agent_bridge.config.lock import LockedTools
 from agent_bridge.errors import UpstreamUnavailable
 from agent_bridge.records import Notice
 from agent_bridge.upstream import advice
@@ -21,6 +22,8 @@ class UpstreamReport:
     transport: str
     """`builtin`, `stdio`, `http` or `sse`."""
     tool_count: int | None = None
+    offered: LockedTools | None = None
+    """Its tools as they would be accepted; `None` where nobody has to."""
     protocol_version: str | None = None
     """The revision of MCP that is spoken; `None` in process, where none is needed."""
     latency_ms: int | None = None
@@ -38,6 +41,7 @@ async def report_of(connection: Connection, transport: str, clock: Callable[[], 
         name=connection.name,
         transport=transport,
         tool_count=len(connection.tools or ()),
+        offered={tool.name: tool.locked for tool in connection.tools or ()} if transport != "builtin" else None,
         protocol_version=link.protocol_version,
         latency_ms=latency_ms,
     )

@@ -123,6 +123,7 @@ def remote_tool(tool: types.Tool) -> RemoteTool:
         read_only=hints.read_only_hint,
         destructive=hints.destructive_hint,
         idempotent=hints.idempotent_hint,
+        open_world=hints.open_world_hint,
     )
 
 

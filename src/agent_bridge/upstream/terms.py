@@ -1,10 +1,11 @@
-"""On what terms an upstream's tools are offered: what its entry in the configuration says of each of them."""
+"""On what terms an upstream's tools are offered: which were accepted, and what the configuration says of each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import cast
 
+from agent_bridge.config.lock import LockedTools
 from agent_bridge.config.schema import Upstream
 from agent_bridge.tools import JsonObject, Tool
 from agent_bridge.unseen import without_unseen
@@ -17,6 +18,15 @@ MAX_DESCRIPTION = 10_000
 @dataclass(frozen=True, slots=True)
 class Terms:
     config: Upstream
+    accepted: LockedTools | None = None
+    """Its tools as somebody accepted them; without any such list, all are."""
+
+    def admits(self, tool: RemoteTool) -> bool:
+        """Whether the tool is as it was accepted. One that is not is withheld: neither offered nor called."""
+        if self.accepted is None:
+            return True
+        accepted = self.accepted.get(tool.name)
+        return accepted is not None and accepted.digest == tool.locked.digest
 
     def definition(self, name: str, upstream: str, tool: RemoteTool) -> Tool:
         """The tool as a session has it: what its upstream says of it, and what the configuration says instead."""

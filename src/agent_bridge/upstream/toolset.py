@@ -20,6 +20,8 @@ from agent_bridge.upstream.names import final_names
 
 BACK = "upstream_available"
 """The code of the notice that an upstream is back."""
+WITHHELD = "tools_withheld"
+"""The code of the notice that tools of an upstream are not as they were accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class Toolset:
     def __init__(
         self, connections: Mapping[str, Connection], assemble: Assemble, *, notices: tuple[Notice, ...] = ()
     ) -> None:
-        self.notices = notices
+        self._withheld = _withheld(connections)
+        self.notices = (*notices, *self._withheld)
         """What is wrong with its upstreams at the start."""
         self._connections = connections
         self._assemble = assemble
@@ -138,6 +141,15 @@ async def _watched(route: Route, arguments: JsonObject, context: CallContext) ->
         )
 
 
+def _withheld(connections: Mapping[str, Connection]) -> list[Notice]:
+    """For each upstream with tools that are not as they were accepted."""
+    withheld = {
+        name: [tool.name for tool in connection.tools or () if not connection.terms.admits(tool)]
+        for name, connection in connections.items()
+    }
+    return [Notice(code=WITHHELD, message=advice.withheld(name, tools)) for name, tools in withheld.items() if tools]
+
+
 def selection(
     chosen: Mapping[str, Connection], filter: ToolFilter, narrow: tuple[str, ...], *, of: Collection[str]
 ) -> dict[str, tuple[Connection, str, RemoteTool]]:
@@ -146,6 +158,7 @@ def selection(
         (upstream, tool.name): (connection, upstream, tool)
         for upstream, connection in chosen.items()
         for tool in connection.tools or ()
+        if connection.terms.admits(tool)
     }
     return {
         name: offered[remote]
