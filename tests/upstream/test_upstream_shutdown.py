@@ -40,24 +40,6 @@ def alive(pid: int) -> bool:
         return False
 
 
-async def test_fifty_connections_leave_no_process_and_no_file_behind(tmp_path: Path) -> None:
-    ledger = tmp_path / "ledger"
-    bridge = psutil.Process()
-
-    async def once() -> None:
-        async with upstreams({"old": old_server("--tools", "echo", ledger=ledger)}) as pool:
-            tools = await pool.open(["old"], filter=EVERYTHING)
-            assert not (await call(tools, "echo")).is_error
-
-    await once()
-    files = bridge.num_fds()
-    for _ in range(50):
-        await once()
-    assert bridge.num_fds() <= files
-    assert len(pids(ledger)) == 51
-    assert [pid for pid in pids(ledger) if psutil.pid_exists(pid)] == []
-
-
 async def test_a_program_that_will_not_end_is_killed_in_time(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger"
     async with upstreams({"deaf": old_server("--deaf", ledger=ledger)}) as pool:
