@@ -33,6 +33,8 @@ class ServerView:
     """`null` until the upstreams have been reached once."""
     state: ServerState
     requires_token: bool
+    reason: str | None = None
+    """What is wrong with the upstreams, where anything is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

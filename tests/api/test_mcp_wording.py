@@ -230,6 +230,7 @@ def test_models_servers_and_endings_in_words() -> None:
         state="unknown",
         requires_token=True,
     )
+    broken = replace(server, state="unavailable", tool_count=0, requires_token=False, reason="It is down.")
     gone = DisconnectView(status="disconnected_with_errors", session_id="ses_1", message="Gone.", warning="Not quite.")
     assert wording.of_models(ModelsView(models=[model], count=1)) == (
         "1 model. Name one in connect or chat.\n"
@@ -239,6 +240,9 @@ def test_models_servers_and_endings_in_words() -> None:
     assert wording.of_servers(ServersView(servers=[server], count=1)) == (
         "1 server. Name one in connect or chat.\n"
         "- a (A): Answers. [unknown, tools not counted yet of none, model fast, needs a token]"
+    )
+    assert wording.of_servers(ServersView(servers=[broken], count=1)).endswith(
+        "[unavailable, 0 tools of none, model fast] It is down."
     )
     assert wording.of_disconnection(gone) == 'disconnected_with_errors: session_id="ses_1". Gone.\nNot quite.'
 

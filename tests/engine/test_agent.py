@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -9,10 +11,10 @@ from agent_bridge.agent import Agent, Brief
 from agent_bridge.calls import interrupted, resumable, turn_of
 from agent_bridge.config.schema import Limits
 from agent_bridge.errors import ModelError, ModelRefused, ModelTimeout
-from agent_bridge.events import Event, StepEnd, Token, ToolEnd, ToolFailed, ToolProgress, ToolStart
+from agent_bridge.events import Event, StepEnd, Token, ToolEnd, ToolFailed, ToolProgress, ToolStart, Warned
 from agent_bridge.messages import ToolResult
-from agent_bridge.records import Run
-from agent_bridge.tools import JsonObject, Progress, Tool
+from agent_bridge.records import Notice, Run
+from agent_bridge.tools import JsonObject, Progress, Tool, ToolDefinitions
 from support.scripted import SPENT, LocalTools, MemoryJournal, Says, ScriptedModel
 
 pytestmark = pytest.mark.anyio
@@ -345,3 +347,28 @@ async def test_after_a_restart_only_calls_that_are_safe_to_repeat_are_made_again
     assert [(call.tool, call.status) for call in second.run.calls] == [("read", "ok"), ("write", "unknown")]
     assert second.run.calls[1].content == "outcome unknown: the bridge restarted during this call"
     assert [type(event) for event in journal.events[:2]] == [ToolStart, ToolEnd]
+
+
+class RestlessTools(LocalTools):
+    """Tools that change between steps."""
+
+    def renew(self) -> Sequence[Notice]:
+        if not self.called:
+            return ()
+        self.definitions = ToolDefinitions(tuple(replace(tool, description="New.") for tool in self.definitions.tools))
+        return [Notice(code="upstream_unavailable", message="The other server is gone.")]
+
+
+async def test_what_changes_of_the_tools_is_told_and_taken_in_between_steps() -> None:
+    model = ScriptedModel(Says(calls=[("echo", {})]), Says(calls=[("echo", {"text": "x"})]), Says(text=["Done."]))
+    agent, journal = agent_for(model, RestlessTools({"echo": echo}))
+
+    await agent.answer()
+
+    notice = Notice(code="upstream_unavailable", message="The other server is gone.")
+    assert agent.run.warnings == (notice,)
+    assert [event for event in journal.events if isinstance(event, Warned)] == [
+        Warned(code=notice.code, message=notice.message)
+    ]
+    descriptions = [request.tools.tools[0].description for request in model.requests]
+    assert descriptions == ["", "New.", "New."]

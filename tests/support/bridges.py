@@ -10,7 +10,7 @@ from agent_bridge.app import background
 from agent_bridge.bridge import Bridge, Changes, ChatRequest
 from agent_bridge.config import Config, Settings
 from agent_bridge.config.schema import Server, ToolFilter, Upstream
-from agent_bridge.records import LOCAL, NOBODY, Principal, Tenant
+from agent_bridge.records import LOCAL, NOBODY, Notice, Principal, Tenant
 from agent_bridge.runs import Equip, Executor, Legs, Runs, keep_house
 from agent_bridge.store import Store, open_store
 from agent_bridge.upstream import UpstreamReport
@@ -49,6 +49,10 @@ class LocalUpstreams:
     def state(self, names: Sequence[str], *, filter: ToolFilter | None = None) -> tuple[ServerState, int | None]:
         del names, filter
         return "ready", len(self.tools.definitions.tools)
+
+    def problems(self, names: Sequence[str]) -> list[Notice]:
+        del names
+        return []
 
     async def check(self, name: str) -> UpstreamReport:
         return UpstreamReport(

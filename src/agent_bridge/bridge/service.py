@@ -265,6 +265,7 @@ class Bridge:
             tool_count=tool_count,
             state=state if server.active else "inactive",
             requires_token=any(self._upstreams.needs_token(upstream) for upstream in server.upstreams),
+            reason=" ".join(notice.message for notice in self._upstreams.problems(server.upstreams)) or None,
         )
 
     def _model_notices(self, model: str) -> list[Notice]:

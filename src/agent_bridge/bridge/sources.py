@@ -79,6 +79,10 @@ class Upstreams(Protocol):
         """How they are, and how many tools they have together, where that is known. Reaches nothing."""
         ...
 
+    def problems(self, names: Sequence[str]) -> list[Notice]:
+        """What is known to be wrong with them. Reaches nothing."""
+        ...
+
     async def check(self, name: str) -> UpstreamReport:
         """Reaches the upstream."""
         ...

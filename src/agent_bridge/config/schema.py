@@ -92,6 +92,13 @@ class Upstream(Closed):
     sampling: Literal["allow", "refuse"] = "refuse"
     """Whether it may ask the model of a session, at the expense of the run that calls it; then each session has a
     connection of its own."""
+    max_concurrency: Count | None = None
+    """How many calls are made through a connection at once; without it, 16 for a `command` and 100 for a `url`."""
+    max_queue: Count = 256
+    """How many more calls wait for their turn; what comes on top is refused."""
+    idle_s: Seconds | None = None
+    """How long a connection may go unused before it is closed until it is needed again; without it, 600, and 3600 with
+    `isolation: session`."""
 
     @field_validator("command")
     @classmethod

@@ -43,6 +43,14 @@ def back(name: str) -> str:
     return f"The MCP server '{name}' is back; its tools can be used again."
 
 
+def unanswering(name: str, reason: str, rest_s: float) -> str:
+    return f"The MCP server '{name}' leaves calls unanswered ({reason}). It is tried again within {rest_s:g} s."
+
+
+def busy(name: str, calls: int) -> str:
+    return f"The MCP server '{name}' is busy with {calls} calls, and too many wait for their turn. Try again later."
+
+
 def not_understood(name: str) -> str:
     return f"Failed to connect to MCP server: {name} (its answer is not valid MCP). Please verify its configuration."
 

@@ -14,19 +14,19 @@ from agent_bridge.messages import ToolResult
 from agent_bridge.records import Notice
 from agent_bridge.tools import CallContext, JsonObject
 from agent_bridge.upstream import advice
-from agent_bridge.upstream.content import failure
+from agent_bridge.upstream.calling import Calling
+from agent_bridge.upstream.circuit import Circuit
 from agent_bridge.upstream.life import Life
 from agent_bridge.upstream.line_log import LineLog
-from agent_bridge.upstream.link import Dial, Era, Link, Lost, RemoteTool
+from agent_bridge.upstream.link import Dial, Era, Link, RemoteTool
 from agent_bridge.upstream.terms import Terms
+from agent_bridge.upstream.turns import Turns
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 """After a failed attempt nobody tries again for this long: doubled each time, and shortened at random by up to half."""
 RETRY_PATIENCE_S = 2.0
 """How long a caller waits for an upstream that failed the last time. The attempt goes on without it."""
-_PATIENCE = 4
-"""How often a repeatable call is lost before it is given up. A loss that took the whole upstream counts twice."""
 _FIRST_MODERN_VERSION = "2026"
 
 
@@ -35,10 +35,8 @@ class Connection:
         self,
         name: str,
         dial: Dial,
-        *,
-        protocol: Era,
-        timeout_s: float,
         terms: Terms,
+        *,
         tasks: asyncio.TaskGroup,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
@@ -49,13 +47,13 @@ class Connection:
         """What it offered the last time, in the order of their names, also while it is gone."""
         self.version = 0
         """Grows when the tools change."""
+        self.has_resources = False
+        """Whether it had more to read than tools, the last time."""
         self.failure: BridgeError | None = None
         """Why the last attempt failed."""
-        self._dial = dial
-        self._protocol: Era = protocol
-        self._eras: Sequence[Era] = _eras(protocol)
-        self.timeout_s = timeout_s
         self.terms = terms
+        self._dial = dial
+        self._eras: Sequence[Era] = _eras(terms.config.protocol)
         self._tasks = tasks
         self._clock = clock
         self._jitter = jitter
@@ -63,6 +61,8 @@ class Connection:
         self._failures = 0
         self._not_before = 0.0
         self._closed = False
+        turns = Turns(at_once=terms.most_calls, may_wait=terms.config.max_queue)
+        self._calling = Calling(self, turns, Circuit(clock))
 
     @property
     def link(self) -> Link | None:
@@ -70,9 +70,17 @@ class Connection:
         return self._life.link if self._life else None
 
     @property
+    def usable(self) -> bool:
+        """Whether its tools can be called: it is connected, or it was closed unused and is opened again for a call."""
+        return self.link is not None or (self._life is not None and self._life.was_idle)
+
+    @property
     def problem(self) -> Notice | None:
         """Why it had better not be counted on now."""
-        return Notice(code=self.failure.code, message=self.failure.message) if self.failure else None
+        if self.failure is not None:
+            return Notice(code=self.failure.code, message=self.failure.message)
+        problem = self._calling.problem
+        return Notice(code=UpstreamUnavailable.code, message=problem) if problem else None
 
     @property
     def busy(self) -> bool:
@@ -102,24 +110,8 @@ class Connection:
             self._begin()
 
     async def call(self, tool: RemoteTool, arguments: JsonObject, context: CallContext) -> ToolResult:
-        """Calls again what was lost, where that does no harm."""
-        patience = _PATIENCE
-        while True:
-            life = await self._ready()
-            if isinstance(life, BridgeError):
-                return failure(f"The tool was not called. {life.message}")
-            try:
-                return await life.call(tool.name, arguments, context)
-            except Lost as lost:
-                if lost.refused:
-                    life.retire()
-                    self.on_failed(UpstreamCredentials(lost.reason))
-                    return failure(f"The tool was not called. {lost.reason}")
-                patience -= 1 if lost.unsent or not lost.link_is_dead else 2
-                if lost.unsent or lost.link_is_dead:
-                    life.retire()
-                if patience <= 0 or not (lost.unsent or tool.repeatable):
-                    return _lost(self.name, lost)
+        """Whatever goes wrong is a result with `is_error`."""
+        return await self._calling.call(tool, arguments, context)
 
     def close(self) -> None:
         """For good. Whoever owns the tasks waits for the end."""
@@ -134,6 +126,7 @@ class Connection:
 
     def on_opened(self, era: Era, link: Link) -> None:
         self.failure = None
+        self.has_resources = link.has_resources
         self._failures = 0
         self._not_before = 0.0
         version = link.protocol_version
@@ -149,7 +142,7 @@ class Connection:
 
     def on_failed(self, error: BridgeError) -> None:
         self.failure = error
-        self._eras = _eras(self._protocol)
+        self._eras = _eras(self.terms.config.protocol)
         if isinstance(error, UpstreamCredentials):
             self._failures = 0  # a person will do something about it, and should not have to wait then
         pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**self._failures)
@@ -157,13 +150,14 @@ class Connection:
         self._not_before = self._clock() + pause * (1 - self._jitter() / 2)
 
     def _begin(self) -> Life:
-        life = Life(self._dial, self._eras, timeout_s=self.timeout_s, keeper=self, tasks=self._tasks)
+        life = Life(self._dial, self._eras, self.terms, keeper=self, tasks=self._tasks)
         # In a context of its own: it outlives the request that needs it first.
         self._tasks.create_task(life.live(), name=f"upstream {self.name}", context=Context())
         self._life = life
         return life
 
-    async def _ready(self) -> Life | BridgeError:
+    async def ready(self) -> Life | BridgeError:
+        """Connects where need be."""
         await self.settle()
         if self._life is not None and self._life.link is not None:
             return self._life
@@ -172,8 +166,3 @@ class Connection:
 
 def _eras(protocol: Era) -> Sequence[Era]:
     return ("auto", "legacy") if protocol == "auto" else (protocol,)
-
-
-def _lost(name: str, lost: Lost) -> ToolResult:
-    effect = "It was not carried out." if lost.unsent else "Whether it had an effect is unknown."
-    return failure(f"The MCP server '{name}' did not answer this call: {lost.reason}. {effect}")

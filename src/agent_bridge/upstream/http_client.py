@@ -32,8 +32,14 @@ class ContainedClient(httpx2.AsyncClient):
 
     def __init__(self, headers: Mapping[str, str], auth: httpx2.Auth) -> None:
         # How long a tool may be silent is its caller's to say.
-        timeout = httpx2.Timeout(CONNECT_S, read=None)
-        super().__init__(headers=dict(headers), auth=auth, timeout=timeout, verify=_trusted())
+        super().__init__(
+            headers=dict(headers),
+            auth=auth,
+            timeout=httpx2.Timeout(CONNECT_S, read=None),
+            # How many calls there are at once is bounded elsewhere; here one more would be lost after CONNECT_S.
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+            verify=_trusted(),
+        )
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         match request.method:

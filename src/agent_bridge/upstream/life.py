@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from agent_bridge.errors import BridgeError, UpstreamUnavailable
@@ -13,6 +14,7 @@ from agent_bridge.tools import CallContext, JsonObject
 from agent_bridge.upstream import advice
 from agent_bridge.upstream.line_log import LineLog
 from agent_bridge.upstream.link import Dial, Era, Link, Lost, NotOpened, Opened, Patience, RemoteTool
+from agent_bridge.upstream.terms import Terms
 
 _RELIST_S = 30.0
 _logger = logging.getLogger(__name__)
@@ -37,12 +39,13 @@ class Keeper(Protocol):
 class Life:
     """Tries the given eras in turn, and then lives until it is retired or its upstream ends it."""
 
-    def __init__(self, dial: Dial, eras: Sequence[Era], *, timeout_s: float, keeper: Keeper, tasks: asyncio.TaskGroup):
+    def __init__(self, dial: Dial, eras: Sequence[Era], terms: Terms, *, keeper: Keeper, tasks: asyncio.TaskGroup):
         self.settled = asyncio.Event()
         """Set once it is known whether there is a connection."""
         self._dial = dial
         self._eras = eras
-        self._timeout_s = timeout_s
+        self._terms = terms
+        self._used_at = 0.0
         self._keeper = keeper
         self._tasks = tasks
         self._link: Link | None = None
@@ -52,6 +55,8 @@ class Life:
         """The upstream has ended the connection."""
         self._retired = False
         """No more calls are taken."""
+        self.was_idle = False
+        """It was retired because nobody called."""
         self._over = False
         """The calls that it has are not waited for."""
         self._tools_are_stale = False
@@ -126,7 +131,8 @@ class Life:
 
     async def _live(self) -> None:
         await self._dial.load()
-        patience = Patience(self._timeout_s, asyncio.get_running_loop().time() + self._timeout_s)
+        timeout_s = self._terms.config.timeout_s
+        patience = Patience(timeout_s, asyncio.get_running_loop().time() + timeout_s)
         for era in self._eras:
             async with self._dial(era, patience, self) as outcome:
                 if isinstance(outcome, Opened):
@@ -143,6 +149,7 @@ class Life:
 
     def _open(self, era: Era, opened: Opened) -> None:
         self._link = opened.link
+        self._used_at = asyncio.get_running_loop().time()
         self._keeper.on_tools(opened.tools)
         self._keeper.on_opened(era, opened.link)
         self.settled.set()
@@ -155,8 +162,23 @@ class Life:
 
     async def _stay(self) -> None:
         while not (self._gone or self._over or (self._retired and not self._calls)):
-            await self._stirred.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self._idle_at()):
+                    await self._stirred.wait()
             self._stirred.clear()
+            if not self._retired and self._is_idle():
+                self.was_idle = True
+                self.retire()
+
+    def _idle_at(self) -> float | None:
+        """When to look again whether anybody has called; a timer for each call would cost more."""
+        if self._terms.idle_s is None or self._retired:
+            return None
+        return (asyncio.get_running_loop().time() if self._calls else self._used_at) + self._terms.idle_s
+
+    def _is_idle(self) -> bool:
+        idle_at = self._idle_at()
+        return not self._calls and idle_at is not None and asyncio.get_running_loop().time() >= idle_at
 
     async def _list(self) -> None:
         """Beside the rest, so that an upstream that does not answer holds up nothing."""
@@ -175,7 +197,9 @@ class Life:
 
     def _called(self, _task: asyncio.Task[ToolResult | Lost]) -> None:
         self._calls -= 1
-        self._stirred.set()
+        self._used_at = asyncio.get_running_loop().time()
+        if self._retired:
+            self._stirred.set()
 
 
 async def _outcome(call: Coroutine[None, None, ToolResult]) -> ToolResult | Lost:

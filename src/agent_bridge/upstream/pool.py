@@ -104,10 +104,10 @@ class Upstreams:
         An upstream that cannot be used is a notice. Definitions are the same object as long as nothing has changed.
         """
         chosen = self._chosen(names, extra, tenant)
-        missing = [connection for connection in chosen.values() if connection.link is None]
+        missing = [connection for connection in chosen.values() if not connection.usable]
         if missing:
             await asyncio.gather(*(connection.settle() for connection in missing))
-        notices = [notice_of(connection) for connection in chosen.values() if connection.link is None]
+        notices = [notice_of(one) for one in chosen.values() if one.problem or not one.usable]
         unknown = [name for name in names if name not in chosen]
         notices += [Notice(code=UpstreamUnavailable.code, message=advice.unknown_upstream(name)) for name in unknown]
         return Toolset(chosen, partial(self._assembly, chosen, filter, tuple(narrow)), notices=tuple(notices))
@@ -123,11 +123,16 @@ class Upstreams:
     def state(self, names: Sequence[str], *, filter: ToolFilter | None = None) -> tuple[ServerState, int | None]:
         """How these upstreams are, and how many tools they have together, where that is known. Reaches nothing."""
         connections = [self._speaker(name) for name in names]
-        failed = sum(1 for connection in connections if connection and connection.failure)
-        reached = sum(1 for connection in connections if connection and connection.link)
+        failed = sum(1 for connection in connections if connection and connection.problem)
+        reached = sum(1 for connection in connections if connection and connection.usable)
         if failed:
             return ("unavailable" if failed == len(connections) else "degraded"), self._count(names, filter)
         return ("ready" if reached == len(connections) else "unknown"), self._count(names, filter)
+
+    def problems(self, names: Sequence[str]) -> list[Notice]:
+        """What is known to be wrong with these upstreams. Reaches nothing."""
+        connections = [self._speaker(name) for name in names]
+        return [one.problem for one in connections if one is not None and one.problem is not None]
 
     async def check(self, name: str) -> UpstreamReport:
         """Reaches the upstream, even if it failed a moment ago."""
@@ -183,7 +188,7 @@ class Upstreams:
     def _speaker(self, name: str) -> Connection | None:
         """The one that stands for all connections of the upstream, where sessions have one each: the best of them."""
         own = [connection for key, connection in self._connections.items() if key.upstream == name]
-        return max(own, key=lambda one: (one.link is not None, one.tools is not None), default=None)
+        return max(own, key=lambda one: (one.usable, one.tools is not None), default=None)
 
     def _callers_own(self, name: str, upstream: Upstream) -> Connection:
         key = (name, upstream.model_dump_json())
@@ -207,9 +212,7 @@ class Upstreams:
         connection = Connection(
             name,
             Dialler(name, upstream, around),
-            protocol=upstream.protocol,
-            timeout_s=upstream.timeout_s,
-            terms=self._terms(name, upstream),
+            self._terms(name, upstream),
             tasks=self._tasks,
             clock=self._clock,
         )

@@ -44,6 +44,7 @@ async def report_of(connection: Connection, transport: str, clock: Callable[[], 
         offered={tool.name: tool.locked for tool in connection.tools or ()} if transport != "builtin" else None,
         protocol_version=link.protocol_version,
         latency_ms=latency_ms,
+        problem=connection.problem,
     )
 
 
@@ -57,7 +58,7 @@ async def _reach(connection: Connection) -> None:
     """Connects, or proves that a connection is alive."""
     if (link := connection.link) is not None:
         try:
-            async with asyncio.timeout(connection.timeout_s):
+            async with asyncio.timeout(connection.terms.config.timeout_s):
                 connection.on_tools(await link.list_tools())
         except (Lost, TimeoutError):
             connection.rest()

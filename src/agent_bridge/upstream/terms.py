@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,6 +11,12 @@ from agent_bridge.config.schema import Upstream
 from agent_bridge.tools import JsonObject, Tool
 from agent_bridge.unseen import without_unseen
 from agent_bridge.upstream.link import RemoteTool
+from agent_bridge.upstream.target import transport_of
+
+_MOST_CALLS = {"builtin": sys.maxsize, "stdio": 16, "http": 100, "sse": 100}
+_IDLE_S = 600.0
+_IDLE_SESSION_S = 3600.0
+"""Longer, because what the server keeps for the session is lost with it."""
 
 MAX_DESCRIPTION = 10_000
 """How many characters of a description a model is told."""
@@ -27,6 +34,18 @@ class Terms:
             return True
         accepted = self.accepted.get(tool.name)
         return accepted is not None and accepted.digest == tool.locked.digest
+
+    @property
+    def most_calls(self) -> int:
+        """How many calls are made at once."""
+        return self.config.max_concurrency or _MOST_CALLS[transport_of(self.config)]
+
+    @property
+    def idle_s(self) -> float | None:
+        """How long a connection may go unused; `None` for ever."""
+        if self.config.builtin is not None:
+            return None
+        return self.config.idle_s or (_IDLE_SESSION_S if self.config.isolation == "session" else _IDLE_S)
 
     def definition(self, name: str, upstream: str, tool: RemoteTool) -> Tool:
         """The tool as a session has it: what its upstream says of it, and what the configuration says instead."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from agent_bridge.config.schema import ToolFilter
 from agent_bridge.messages import ToolResult
@@ -60,7 +59,7 @@ class Source:
 
     async def _ask(self, method: Method, arguments: JsonObject, context: CallContext) -> ToolResult:
         asked = RemoteTool(name=method, read_only=True)
-        return await _watched(Route(self.connection, asked, SchemaRules({})), arguments, context)
+        return await self.connection.call(asked, arguments, context)
 
 
 class Toolset:
@@ -78,7 +77,7 @@ class Toolset:
         self._connections = connections
         self._assemble = assemble
         self._ill = {name for name, connection in connections.items() if connection.problem}
-        self._offered = frozenset(name for name, connection in connections.items() if connection.link is not None)
+        self._offered = frozenset(name for name, connection in connections.items() if connection.usable)
         self._now = assemble(self._offered)
 
     @property
@@ -89,7 +88,7 @@ class Toolset:
         """Takes in what has changed of the tools; returns what has changed for the better or the worse."""
         for connection in self._connections.values():
             connection.try_again()
-        self._offered |= {name for name, connection in self._connections.items() if connection.link is not None}
+        self._offered |= {name for name, connection in self._connections.items() if connection.usable}
         self._now = self._assemble(self._offered)
         problems = {name: connection.problem for name, connection in self._connections.items()}
         away = [problem for name, problem in problems.items() if problem and name not in self._ill]
@@ -102,8 +101,8 @@ class Toolset:
     @property
     def sources(self) -> Mapping[str, Source]:
         """The upstreams that have more to read than tools, now."""
-        links = {name: connection.link for name, connection in self._connections.items()}
-        return {name: Source(self._connections[name]) for name, link in links.items() if link and link.has_resources}
+        usable = {name: connection for name, connection in self._connections.items() if connection.usable}
+        return {name: Source(connection) for name, connection in usable.items() if connection.has_resources}
 
     async def call(self, name: str, arguments: JsonObject, context: CallContext) -> ToolResult:
         """Calls a tool of `definitions`. Whatever goes wrong is a result with `is_error`, for the model to read."""
@@ -112,33 +111,12 @@ class Toolset:
             return failure(f"There is no tool '{name}'. Use one of: {', '.join(self.definitions.by_name) or 'none'}.")
         if complaint := route.rules.complaint(arguments):
             return failure(f"The arguments of '{name}' are not valid: {complaint}. Correct them and call it again.")
-        return await _watched(route, arguments, context)
+        return await route.connection.call(route.tool, arguments, context)
 
     def complaint(self, name: str, arguments: JsonObject) -> str | None:
         """What is wrong with the arguments, by the input schema of the tool."""
         route = self._now.routes.get(name)
         return route.rules.complaint(arguments) if route else None
-
-
-async def _watched(route: Route, arguments: JsonObject, context: CallContext) -> ToolResult:
-    now = asyncio.get_running_loop().time
-    clock = asyncio.timeout(context.timeout_s)
-
-    def heard(done: float, total: float | None, message: str | None) -> None:
-        if not clock.expired():
-            clock.reschedule(now() + context.timeout_s)
-            context.progress(done, total, message)
-
-    try:
-        async with clock:
-            return await route.connection.call(route.tool, arguments, replace(context, progress=heard))
-    except TimeoutError:
-        if not clock.expired():
-            raise
-        return failure(
-            f"The tool gave no sign of life for {context.timeout_s:g} s, so the call was cancelled. "
-            "Whether it had an effect is unknown."
-        )
 
 
 def _withheld(connections: Mapping[str, Connection]) -> list[Notice]:

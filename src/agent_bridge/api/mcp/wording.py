@@ -35,6 +35,7 @@ def _server(server: ServerView) -> str:
     return (
         f"- {server.name} ({server.title}): {server.description} "
         f"[{server.state}, {tools} of {_listed(server.upstreams)}, model {server.model}{token}]"
+        f"{f' {server.reason}' if server.reason else ''}"
     )
 
 
