@@ -53,7 +53,8 @@ SILENT = (
     "Whether it had an effect is unknown."
 )
 INVALID = "Error: The tool gave an answer that is not a valid MCP result."
-CUT = "0123456789…[The result was cut: 52,378,800 of 52,428,800 characters are not shown.]"
+CUT = "0123456789…and offset=50000.]"
+"""It may be read on."""
 
 
 def both(write: str, read: str | None = None, *, reads: int = 1) -> tuple[Gets, Gets]:
