@@ -19,7 +19,7 @@ from agent_bridge.tools import JsonObject, Tool
 from agent_bridge.views import PendingView, RunView
 from support.bridges import scripted_bridge
 from support.plays import play, play_in_terminal
-from support.screens import page_on, shown_on, window
+from support.screens import Typed, page_on, shown_on, window
 from support.scripted import LocalTools, Says, ScriptedModel
 from support.terminals import CTRL_C, CTRL_D
 
@@ -30,19 +30,6 @@ def pending(arguments: JsonObject) -> PendingView:
     return PendingView(
         approval_id="apr_1", call_id="call_1", tool="write", arguments=arguments, reason="It writes.", expires_at=0
     )
-
-
-class Typed:
-    def __init__(self, lines: Sequence[str | None]) -> None:
-        self.left = list(lines)
-        self.forgot = 0
-
-    def forget(self) -> None:
-        self.forgot += 1
-
-    async def line(self) -> str | None:
-        await asyncio.sleep(0)
-        return self.left.pop(0)
 
 
 async def decided(lines: Sequence[str | None], arguments: JsonObject | None = None) -> tuple[Answer | None, str]:

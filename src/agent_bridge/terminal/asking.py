@@ -1,4 +1,4 @@
-"""A person at the terminal who approves tool calls: what is shown, what can be typed, and what it means."""
+"""A person at the terminal who approves calls and answers their servers: what is shown, typed, and meant by it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from typing import Protocol, cast
 
 from agent_bridge.calls import Answer
+from agent_bridge.terminal.filling import fill_in
 from agent_bridge.terminal.page import Page
 from agent_bridge.terminal.wording import compact
 from agent_bridge.tools import JsonObject
@@ -38,6 +39,8 @@ class Asking:
         """What the person decides; nothing where they leave it open, at the end of input."""
         self._page.awaiting("")
         self._lines.forget()
+        if pending.schema is not None:
+            return await self._answered(pending.reason, pending.schema)
         shown = compact(pending.arguments)
         if len(shown) > _SHORT:
             self._show(pending.arguments)
@@ -55,6 +58,23 @@ class Asking:
                         return Answer(decision="approve", by=BY, arguments=edited)
                 case _:
                     self.tell("y: make the call. n, or nothing: do not. e: with other arguments. Ctrl-D: decide later.")
+        return None
+
+    async def _answered(self, question: str, form: JsonObject) -> Answer | None:
+        """What the person says to the server that asks; nothing where they leave it open."""
+        shown, *more = question.splitlines() or [""]
+        for line in (shown, *more) if more else ():
+            self._page.remark(line, indented=True)
+        asked = "Answer that?" if more else shown
+        while (typed := await self._typed(f"{asked} [y/N, ? helps] ")) is not None:
+            match typed.strip().lower():
+                case "y" | "yes":
+                    filled = await fill_in(form, self._typed, self.tell)
+                    return None if filled is None else Answer(decision="approve", by=BY, arguments=filled)
+                case "n" | "no" | "":
+                    return Answer(decision="deny", by=BY)
+                case _:
+                    self.tell("y: answer, field by field. n, or nothing: decline. Ctrl-D: decide later.")
         return None
 
     def tell(self, text: str) -> None:

@@ -12,6 +12,7 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
+from typing import cast
 
 import mcp_types as types
 from mcp import MCPError
@@ -100,7 +101,7 @@ class Attempt:
     def finished(self, result: ToolResult) -> ToolResult:
         """The result, or in its place what must be asked first."""
         if self._questions:
-            return failure(TOO_OFTEN) if self._attempts >= MOST_ATTEMPTS else ToolResult(content="", inquiry=self._inquiry)
+            return failure(TOO_OFTEN) if self._attempts >= MOST_ATTEMPTS else self._unfinished
         for note in self._notes:
             result = replace(result, content=warned(result.content, note))
         return result
@@ -110,8 +111,10 @@ class Attempt:
             aside.cancel()
 
     @property
-    def _inquiry(self) -> Inquiry:
-        return Inquiry(questions=self._questions, answers=self._answers, state=self.state, attempts=self._attempts)
+    def _unfinished(self) -> ToolResult:
+        answers, questions = self._answers, self._questions
+        inquiry = Inquiry(questions=questions, answers=answers, state=self.state, attempts=self._attempts)
+        return ToolResult(content="", inquiry=inquiry)
 
     async def _reply(self, request: types.InputRequest) -> types.InputResponse:
         key = _key(request)
@@ -136,6 +139,8 @@ class Attempt:
                 raise MCPError(types.INVALID_PARAMS, "A person can be shown a form here, and no address to visit.")
 
     def _ask(self, key: str, form: types.ElicitRequestFormParams) -> None:
+        if not _is_form(form.requested_schema):
+            raise MCPError(types.INVALID_PARAMS, "The form that the tool shows to a person is none: see elicitation.")
         if max(len(form.message), len(json.dumps(form.requested_schema))) > MOST_CHARACTERS:
             raise MCPError(types.INVALID_PARAMS, "The tool asks a person for more than fits into a form.")
         if self.context.can_ask:
@@ -194,8 +199,8 @@ class Attempts:
         for attempt in self._in_flight:
             attempt.note(
                 f"(Meanwhile the tool's server asked a person: {request.params.message[:MOST_CHARACTERS]!r}. With "
-                "several calls at work nobody can tell which of them wants to know, so it got no answer. From now on its "
-                "tools are called one after the other: if this result lacks the answer, call the tool again.)"
+                "several calls at work it cannot be told which of them wants to know, so there was no answer. From now "
+                "on its tools are called one after the other: if this result lacks the answer, call the tool again.)"
             )
         return _CANCELLED
 
@@ -203,6 +208,17 @@ class Attempts:
         if len({attempt.context.run_id for attempt in self._in_flight}) != 1:
             raise MCPError(types.INVALID_REQUEST, "The model can only be asked while one session is at work.")
         return await self._in_flight[0].reply(request)
+
+
+def _is_form(schema: JsonObject) -> bool:
+    """Whether it is a valid JSON Schema with fields."""
+    from jsonschema import Draft202012Validator, SchemaError
+
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError:
+        return False
+    return all(isinstance(field, dict) for field in cast(JsonObject, schema.get("properties", {})).values())
 
 
 def _key(request: types.InputRequest) -> str:
