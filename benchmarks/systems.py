@@ -63,18 +63,18 @@ class Stage:
         port = free_port()
         where = self.directory / f"{name.replace(' ', '-')}-{port}"
         where.mkdir()
-        parts = (str(port), self.model_url, self.upstream_url(tools))
-        match name:
-            case _ if name == BRIDGE:
-                command = [*bridge_command(where, self.configuration(tools) | settings), *http(port)]
-            case _ if name == FRAMEWORK:
-                command = [str(self.framework), str(SERVERS / "framework.py"), *parts]
-            case _ if name == BY_HAND:
-                command = [sys.executable, str(SERVERS / "by_hand.py"), *parts]
-            case _:
-                command = [sys.executable, str(SERVERS / "empty.py"), str(port)]
+        command = self.command(name, where, port, tools=tools, **settings)
         with listening(command, where, port, core=core) as program:
             yield System(name, port, program)
+
+    def command(self, name: str, where: Path, port: int, *, tools: int = 0, **settings: Any) -> list[str]:
+        """What starts the system over HTTP."""
+        if name == BRIDGE:
+            return [*bridge_command(where, self.configuration(tools) | settings), *http(port)]
+        if name == EMPTY:
+            return [sys.executable, str(SERVERS / "empty.py"), str(port)]
+        python, file = (str(self.framework), "framework.py") if name == FRAMEWORK else (sys.executable, "by_hand.py")
+        return [python, str(SERVERS / file), str(port), self.model_url, self.upstream_url(tools)]
 
     @contextmanager
     def serving_all(self, *names: str, tools: int = 0) -> Generator[dict[str, System]]:
