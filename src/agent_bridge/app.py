@@ -59,7 +59,14 @@ async def open_bridge(
         equip = Equip(config, store, models.open, upstreams.open, notices=notices)
         lease_s, drain_s = settings.turn_lease_s, settings.drain_s if adopt_orphans else 0
         legs = await stack.enter_async_context(
-            Legs(store, equip, lease_s=lease_s, on_change=changes.tell_run, drain_s=drain_s)
+            Legs(
+                store,
+                equip,
+                lease_s=lease_s,
+                on_change=changes.tell_run,
+                drain_s=drain_s,
+                most=settings.runs_per_worker,
+            )
         )
         executor: Executor = legs
         if adopt_orphans and _is_shared(store_url):

@@ -105,7 +105,7 @@ request_state_keys: ["${STATE_KEY}"]
             "turn_lease_s": 30,
             "turn_wait_s": 2,
             "turn_retry_s": 0.2,
-            "runs_per_worker": 200,
+            "runs_per_worker": 400,
             "drain_s": 3,
             "on_disconnect": "cancel",
             "disconnect_grace_s": 0,

@@ -18,6 +18,7 @@ from agent_bridge.errors import (
     SessionBusy,
     SessionNotFound,
     TooLarge,
+    TooMany,
 )
 from agent_bridge.events import Final, Recorded, Token
 from agent_bridge.records import LOCAL, Notice, Principal
@@ -127,6 +128,24 @@ async def test_the_session_is_remembered_after_a_restart(tmp_path: Path) -> None
     async with scripted_bridge(model, store=url) as bridge:
         await chat(bridge, "Who am I?", session_id=run.session_id)
     assert [message.get("content") for message in model.asked[0][1:]] == ["My name is Ada.", "Noted.", "Who am I?"]
+
+
+async def test_what_is_too_many_is_refused_at_once_and_leaves_nothing_behind() -> None:
+    gate = Gate()
+    model = ScriptedModel(*[Says(calls=[("gate", {})])] * 2, *[Says(text=["Done."])] * 3)
+    settings = Settings(runs_per_worker=2)
+    async with scripted_bridge(model, LocalTools({"gate": gate}), settings=settings) as bridge:
+        chats = [bridge.chat(LOCAL, ChatRequest(message="Hello.")) for _ in range(5)]
+        answers = await asyncio.gather(*chats, return_exceptions=True)
+
+        accepted = [answer for answer in answers if not isinstance(answer, BaseException)]
+        refused = [answer for answer in answers if isinstance(answer, TooMany)]
+        assert (len(accepted), len(refused)) == (2, 3)
+        assert len(await bridge.sessions(LOCAL)) == 2
+        gate.open.set()
+        ended = [await bridge.wait(LOCAL, run.run_id, 10) for run in accepted]
+        assert [run.status for run in ended] == ["completed"] * 2
+        assert (await chat(bridge, "Now?")).status == "completed"
 
 
 async def test_a_second_chat_of_a_busy_session_is_refused_with_the_running_run() -> None:

@@ -98,7 +98,10 @@ async def scripted_bridge(
         changes = Changes()
         equip = Equip(config, opened, models.open, upstreams.open)
         lease_s = config.settings.turn_lease_s
-        legs = await stack.enter_async_context(Legs(opened, equip, lease_s=lease_s, on_change=changes.tell_run))
+        most = config.settings.runs_per_worker
+        legs = await stack.enter_async_context(
+            Legs(opened, equip, lease_s=lease_s, on_change=changes.tell_run, most=most)
+        )
         executor: Executor = legs
         if adopt_orphans and store.startswith("redis"):
             from agent_bridge.runs.docket import DocketExecutor

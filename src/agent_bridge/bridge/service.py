@@ -168,9 +168,17 @@ class Bridge:
         )
 
     async def chat(self, who: Principal, request: ChatRequest) -> RunView:
-        """Starts a run and returns at once. Raises `SessionBusy` where the turn does not come free in time."""
+        """Starts a run and returns at once.
+
+        Raises `SessionBusy` where the turn does not come free in time, and `TooMany` where too many are at work.
+        """
         who.require("chat")
         request.validate()
+        with self._runs.place():
+            return await self._started(who, request)
+
+    async def _started(self, who: Principal, request: ChatRequest) -> RunView:
+        """In a session of its own, where none is named."""
         await self._upstreams.lend(who)
         session = await self._sessions.for_chat(who, request)
         server = self._equip.server_of(session)

@@ -453,8 +453,9 @@ class File(Closed):
     """Where sessions and runs are kept: `sqlite`, `sqlite:///path`, `sqlite://:memory:`, or [in Redis](#redis)."""
     store_fallback: Literal["sqlite"] | None = None
     """Used instead where Redis cannot be reached when the bridge starts; without it, the bridge does not start."""
-    runs_per_worker: Count = 200
-    """How many runs one process works on at a time, where they are shared out over Redis."""
+    runs_per_worker: Count = 400
+    """How many runs one process works on at a time. More of them wait where they are shared out over Redis, and are
+    refused (`too_many`) where they are not."""
     drain_s: SecondsOrZero = 3
     """How long the runs at work may go on once a server or worker is told to end; then they are handed back."""
     auth: Auth = Auth()

@@ -34,8 +34,8 @@ class Settings:
     """How long a second chat of a session waits for the first (`…_LOCK_RETRIES` times `…_LOCK_WAIT`)."""
     turn_retry_s: float = 0.2
     """How often it is looked whether the turn came free in another process (`…_LOCK_WAIT`)."""
-    runs_per_worker: int = 200
-    """How many runs one process works on at a time, where they are shared out over Redis."""
+    runs_per_worker: int = 400
+    """How many runs one process works on at a time. More of them wait in Redis or, without it, are refused."""
     drain_s: float = 3
     """How long the runs at work may go on once a server or worker is told to end."""
     on_disconnect: Literal["cancel", "detach"] = "cancel"

@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import socket
+import sys
 import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
@@ -106,6 +107,11 @@ class DocketExecutor:
         with suppress(TimeoutError, RedisError):
             async with asyncio.timeout(CLOSE_S):
                 await self._stack.aclose()
+
+    @property
+    def room(self) -> int:
+        """There is a queue, and there may be other workers."""
+        return sys.maxsize
 
     async def execute(self, run: Run, session: Session) -> None:
         """Sends the run to the workers. Where Redis does not take it in time, it is worked on here."""

@@ -27,6 +27,11 @@ LINGER_S = 2.0
 
 
 class Executor(Protocol):
+    @property
+    def room(self) -> int:
+        """How many runs more it takes."""
+        ...
+
     async def execute(self, run: Run, session: Session) -> None:
         """Sees to it that the run is worked on, here or elsewhere, and returns at once. The run is in the store."""
         ...
@@ -38,12 +43,23 @@ class Legs:
     At its end they have `drain_s` to end too; then they are left at their last checkpoints, free for others to take.
     """
 
-    def __init__(self, store: Store, equip: Equip, *, lease_s: float, on_change: OnChange, drain_s: float = 0) -> None:
+    def __init__(
+        self,
+        store: Store,
+        equip: Equip,
+        *,
+        lease_s: float,
+        on_change: OnChange,
+        drain_s: float = 0,
+        most: int = sys.maxsize,
+    ) -> None:
+        """`most` is how many runs `room` is for."""
         self._store = store
         self._equip = equip
         self._lease_s = lease_s
         self._on_change = on_change
         self._drain_s = drain_s
+        self._most = most
         self._legs: dict[str, Leg] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -58,6 +74,10 @@ class Legs:
     def get(self, run_id: str) -> Leg | None:
         """The run's leg while it is at work, and for a moment after it has ended the run."""
         return self._legs.get(run_id)
+
+    @property
+    def room(self) -> int:
+        return self._most - len(self._tasks)
 
     async def execute(self, run: Run, session: Session) -> None:
         leg = await self._begun(run, session)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Generator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from agent_bridge.calls import EXPIRED, Answer, decided
 from agent_bridge.config import Settings
-from agent_bridge.errors import ApprovalNotFound, SessionBusy
+from agent_bridge.errors import ApprovalNotFound, SessionBusy, TooMany
 from agent_bridge.events import ApprovalResolved, Recorded
 from agent_bridge.records import Approval, Run, Session
 from agent_bridge.runs.endings import ended, remembered
@@ -38,6 +38,21 @@ class Runs:
         self._settings = settings
         self._cancelling: set[asyncio.Task[Run]] = set()
         self._leaving = asyncio.Event()
+        self._beginning = 0
+
+    @contextlib.contextmanager
+    def place(self) -> Generator[None]:
+        """Holds a place for a run that is about to be started. Raises `TooMany` where there is none."""
+        if self._executor.room <= self._beginning:
+            raise TooMany(
+                "The bridge is at work on as many runs as it takes at a time. Try again in a moment, or raise "
+                "runs_per_worker in servers.yaml."
+            )
+        self._beginning += 1
+        try:
+            yield
+        finally:
+            self._beginning -= 1
 
     async def start(self, run: Run, session: Session) -> Run:
         """Writes the run down and begins it. Waits for the session's turn; raises `SessionBusy`.
