@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -55,7 +56,14 @@ async def come_and_go(bridge: Bridge, rounds: int) -> tuple[int, int]:
 
 
 def programs() -> set[int]:
-    return {child.pid for child in psutil.Process().children(recursive=True)}
+    return {child.pid for child in psutil.Process().children(recursive=True) if not is_guard(child)}
+
+
+def is_guard(child: psutil.Process) -> bool:
+    """Whether it is what the bridge keeps for the case that it is killed."""
+    with suppress(psutil.NoSuchProcess):
+        return "agent-bridge-guard" in child.cmdline()
+    return False
 
 
 async def session(bridge: Bridge) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -14,6 +16,7 @@ import pytest
 
 from agent_bridge.config.schema import Upstream
 from agent_bridge.upstream import Toolset, Upstreams
+from agent_bridge.upstream.guard import Guard
 from support.upstreams.calls import DEADLINE_S, call, until
 from support.upstreams.configs import EVERYTHING, HANGS, lines_of, old_server
 from support.upstreams.web import serving
@@ -132,27 +135,71 @@ async def test_a_bridge_that_is_cancelled_ends_its_upstreams(tmp_path: Path) -> 
     assert not alive(pids(ledger)[0])
 
 
-async def test_programs_end_when_the_bridge_is_killed(tmp_path: Path) -> None:
-    ledger = tmp_path / "ledger"
-    code = f"""
-import asyncio, os
+KILLED_BRIDGE = """
+import asyncio, os, sys
 from pathlib import Path
+from support.upstreams.calls import call
 from support.upstreams.configs import EVERYTHING, old_server
 from agent_bridge.upstream import Upstreams
+
 async def main():
-    configs = {{"old": old_server(ledger=Path({str(ledger)!r}))}}
-    async with Upstreams(configs, environ=os.environ, builtins={{}}) as pool:
+    configs = {"deaf": old_server("--deaf", ledger=Path(sys.argv[1])), "old": old_server(ledger=Path(sys.argv[1]))}
+    async with Upstreams(configs, environ=os.environ, builtins={}) as pool:
+        tools = await pool.open(["deaf"], filter=EVERYTHING)
         await pool.open(["old"], filter=EVERYTHING)
+        grandchild = await call(tools, "breed")
+        print(grandchild.content, flush=True)
         await asyncio.Event().wait()
+
 asyncio.run(main())
 """
-    bridge = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=TESTS)
+
+
+async def test_when_the_bridge_is_killed_its_programs_end_with_all_that_they_have_started(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    bridge = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KILLED_BRIDGE, str(ledger), cwd=TESTS, stdout=subprocess.PIPE
+    )
+    assert bridge.stdout is not None
     try:
-        await until(lambda: "tools/list" in lines_of(ledger), within_s=30)
+        async with asyncio.timeout(30):
+            grandchild = int(await bridge.stdout.readline())
+        started = [*pids(ledger), grandchild, *(child.pid for child in psutil.Process(bridge.pid).children())]
     finally:
         bridge.kill()
-        await bridge.wait()
-    await until(lambda: not alive(pids(ledger)[0]))
+        await bridge.communicate()
+    assert len(set(started)) == 4  # two programs, the deaf grandchild, and the guard
+    await until(lambda: not any(alive(pid) for pid in started))
+
+
+async def test_a_guard_that_was_killed_is_replaced(tmp_path: Path) -> None:
+    guard = Guard()
+    sleeper = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
+    guard.add(sleeper.pid)
+    (shell,) = guards()
+    shell.kill()
+    shell.wait()
+    guard.add(sleeper.pid)
+    await guard.aclose()
+    assert await asyncio.wait_for(sleeper.wait(), DEADLINE_S) == -signal.SIGTERM
+    assert guards() == []
+
+
+async def test_a_guard_with_nothing_left_to_end_ends_at_once() -> None:
+    guard = Guard()
+    sleeper = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
+    guard.add(sleeper.pid)
+    guard.drop(sleeper.pid)
+    started = time.perf_counter()
+    await guard.aclose()
+    assert time.perf_counter() - started < 0.5
+    assert sleeper.returncode is None
+    sleeper.kill()
+    await sleeper.wait()
+
+
+def guards() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "agent-bridge-guard" in child.cmdline()]
 
 
 async def test_a_remote_server_that_hangs_does_not_hold_up_the_end() -> None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
+from agent_bridge.upstream.guard import Guard
 from agent_bridge.upstream.line_log import LineLog
 from agent_bridge.upstream.lines import Lines
 from agent_bridge.upstream.target import Program
@@ -38,14 +39,16 @@ class DirectoryMissing(Exception):
 class Child:
     """A running program in a process group of its own. Whoever starts it must `end` it."""
 
-    def __init__(self, transport: asyncio.SubprocessTransport, pipes: _Pipes) -> None:
+    def __init__(self, transport: asyncio.SubprocessTransport, pipes: _Pipes, guard: Guard) -> None:
         self._transport = transport
+        self._guard = guard
         self._pipes = pipes
         self._input = transport.get_pipe_transport(_INPUT)
         self.pid = transport.get_pid()
+        guard.add(self.pid)
 
     @staticmethod
-    async def start(program: Program, log: LineLog) -> Child:
+    async def start(program: Program, log: LineLog, guard: Guard) -> Child:
         """Raises `ProgramMissing`, `DirectoryMissing` or `OSError`."""
         executable = _executable(program)
         transport, pipes = await asyncio.get_running_loop().subprocess_exec(
@@ -56,7 +59,7 @@ class Child:
             cwd=program.cwd,
             start_new_session=True,
         )
-        return Child(transport, pipes)
+        return Child(transport, pipes, guard)
 
     @property
     def returncode(self) -> int | None:
@@ -94,6 +97,7 @@ class Child:
             # A program that left the group may hold the pipes; they are closed on this side whoever holds them.
             self._transport.close()
             self._pipes.output.close()
+            self._guard.drop(self.pid)
 
     def _signal(self, number: Literal[signal.Signals.SIGTERM, signal.Signals.SIGKILL]) -> None:
         with suppress(ProcessLookupError, PermissionError):

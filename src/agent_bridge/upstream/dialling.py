@@ -51,7 +51,7 @@ class Dialler:
             case Program():
                 from agent_bridge.upstream.stdio import dial_program
 
-                return dial_program(self._name, target, era, patience, watcher)
+                return dial_program(self._name, target, era, patience, watcher, self._around.guard)
             case Address(transport="sse"):
                 from agent_bridge.upstream.sse import dial_events
 

@@ -88,7 +88,10 @@ class Upstreams:
     ) -> None:
         for connection in list(self._all):
             connection.close()
-        await self._tasks.__aexit__(exc_type, exc, traceback)
+        try:
+            await self._tasks.__aexit__(exc_type, exc, traceback)
+        finally:
+            await self._around.guard.aclose()
 
     async def open(
         self,

@@ -13,6 +13,7 @@ from agent_bridge.errors import UpstreamUnavailable
 from agent_bridge.upstream import advice
 from agent_bridge.upstream.child import Child, DirectoryMissing, ProgramMissing
 from agent_bridge.upstream.greeting import Unanswered, introduce
+from agent_bridge.upstream.guard import Guard
 from agent_bridge.upstream.lines import LineTooLong
 from agent_bridge.upstream.link import Era, NotOpened, Opened, Outcome, Patience, Watcher
 from agent_bridge.upstream.session import open_session
@@ -25,9 +26,9 @@ _EXIT_CODE_S = 0.2
 
 @asynccontextmanager
 async def dial_program(
-    name: str, program: Program, era: Era, patience: Patience, watcher: Watcher
+    name: str, program: Program, era: Era, patience: Patience, watcher: Watcher, guard: Guard
 ) -> AsyncGenerator[Outcome]:
-    child = await _started(name, program, watcher)
+    child = await _started(name, program, watcher, guard)
     if isinstance(child, NotOpened):
         yield child
         return
@@ -40,9 +41,9 @@ async def dial_program(
         await child.end()
 
 
-async def _started(name: str, program: Program, watcher: Watcher) -> Child | NotOpened:
+async def _started(name: str, program: Program, watcher: Watcher, guard: Guard) -> Child | NotOpened:
     try:
-        return await Child.start(program, watcher.log)
+        return await Child.start(program, watcher.log, guard)
     except ProgramMissing:
         message = advice.missing_program(name, program.command)
     except DirectoryMissing:

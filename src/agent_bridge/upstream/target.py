@@ -14,6 +14,7 @@ from agent_bridge.errors import UpstreamCredentials, UpstreamUnavailable
 from agent_bridge.records import LOCAL
 from agent_bridge.upstream import advice
 from agent_bridge.upstream.credentials import Credential, Credentials
+from agent_bridge.upstream.guard import Guard
 
 INHERITED = (
     *("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"),
@@ -69,6 +70,8 @@ class Surroundings:
     credentials: Credentials = field(repr=False)
     principal: str = LOCAL.id
     """Who calls, where the upstream knows its callers apart."""
+    guard: Guard = field(default_factory=Guard)
+    """Of the programs that are started."""
     importing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever imports in a thread: modules that import one another in a circle break when two threads do."""
 
