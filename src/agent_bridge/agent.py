@@ -17,7 +17,7 @@ from functools import partial
 from typing import Literal, Protocol, cast
 
 from agent_bridge.answers import next_prompt, with_output
-from agent_bridge.budget import allowance, allowance_aside, reached, unkept
+from agent_bridge.budget import allowance, allowance_aside, expected, reached, unkept
 from agent_bridge.calls import (
     MOST_REPEATS,
     REPEATED,
@@ -33,10 +33,11 @@ from agent_bridge.calls import (
     warned,
     with_call,
 )
-from agent_bridge.errors import ModelRefused, ModelTimeout, TooMany
+from agent_bridge.errors import BridgeError, ModelRefused, ModelTimeout, TooMany
 from agent_bridge.events import Emit, Event, Retry, StepEnd, Token, ToolProgress, Warned
 from agent_bridge.messages import Message, ModelFacts, ModelRequest, Reply, ToolCall, ToolResult, Turn, text_of
 from agent_bridge.records import Call, Notice, Run, Step, StopReason
+from agent_bridge.summaries import notice_of_it, planned, sent
 from agent_bridge.taint import taint_of
 from agent_bridge.tools import CallContext, JsonObject, Sampled, Tool, ToolDefinitions
 
@@ -99,6 +100,8 @@ class Brief:
     """What the limit of a run is where its caller has not asked for a tighter one."""
     untrusted: Collection[str] = ()
     """The upstreams that nobody vouches for, reached or not."""
+    sums_up: bool = False
+    """Whether the model sums up earlier turns that it has no room for. Otherwise it leaves them out."""
 
 
 Leaving = StopReason | Literal["input_required"]
@@ -116,6 +119,7 @@ class Agent:
         self._brief = brief
         self._journal = journal
         self._sampling = asyncio.Lock()
+        self._sums_up = brief.sums_up and run.summary is None
         self._said = [text_of(run.open_step.reply.get("content"))] if run.open_step else []
 
     async def answer(self) -> Leaving:
@@ -156,6 +160,8 @@ class Agent:
             self._warn(notice)
         prompt = next_prompt(self.run, has_tools=bool(self._brief.tools.definitions.tools))
         request = self._request(prompt)
+        if self._sums_up and await self._sum_up(request):
+            request = self._request(prompt)
         allowed = allowance(self.run, request, self._brief.model.facts)
         if allowed.is_spent:
             return allowed.limit
@@ -168,13 +174,35 @@ class Agent:
         """What the model is asked next. Where the bridge itself asks for the form of the answer, there are no tools."""
         brief, run = self._brief, self.run
         system: list[Message] = [{"role": "system", "content": brief.system_prompt}] if brief.system_prompt else []
-        before = [*system, *(message for turn in brief.history for message in turn)]
+        *earlier, now = sent([*brief.history, told_more(turn_of(run), prompt)])
+        before = [*system, *(message for turn in earlier for message in turn)]
         return ModelRequest(
-            messages=[*before, *told_more(turn_of(run), prompt)],
+            messages=[*before, *now],
             current=len(before),
             tools=ToolDefinitions() if prompt else brief.tools.definitions,
             response_schema=run.response_schema if prompt else None,
         )
+
+    async def _sum_up(self, request: ModelRequest) -> bool:
+        """Whether the request is to be put again, with earlier turns in short. Tried once, where it is too long."""
+        facts = self._brief.model.facts
+        plan = planned(self._brief.history, expected(self.run, request), facts)
+        if plan is None:
+            return False
+        self._sums_up = False
+        allowed = allowance_aside(self.run, plan.request, facts)
+        if allowed.is_spent:
+            return False
+        try:
+            reply = await self._ask(plan.within(allowed.max_tokens), self._emit_aside)
+        except BridgeError:  # then the model leaves out what it has no room for, and says so
+            return False
+        summary = plan.summary(reply, steps=len(self.run.steps))
+        self.run = replace(self.run, summary=summary)
+        if summary.earlier is not None:
+            self._warn(notice_of_it(self.run.model))
+        await self._journal.save(self.run)
+        return summary.earlier is not None
 
     async def _ask(self, request: ModelRequest, emit: Emit) -> Reply:
         seconds = self.run.limits.model_timeout_s

@@ -78,6 +78,11 @@ def prompt_tokens(run: Run, request: ModelRequest, facts: ModelFacts) -> int:
     return tokens if facts.max_input_tokens is None else min(tokens, facts.max_input_tokens)
 
 
+def expected(run: Run, request: ModelRequest) -> int:
+    """About how many tokens the request has."""
+    return sum(_counted(run, request))
+
+
 def unkept(run: Run, facts: ModelFacts) -> Notice | None:
     """What the caller should know of a limit that cannot be kept."""
     if run.limits.max_cost_usd is None or None not in (facts.input_cost_per_token, facts.output_cost_per_token):
@@ -92,11 +97,16 @@ def unkept(run: Run, facts: ModelFacts) -> Notice | None:
 def _counted(run: Run, request: ModelRequest) -> tuple[int, int]:
     """The tokens that the provider has counted, and about how many there are besides."""
     everything = tokens_of_all(request.messages) + tokens_of_definitions(request)
-    usage = run.steps[-1].usage if run.steps else None
+    usage = run.steps[-1].usage if run.steps and not _summed_up_since(run) else None
     if usage is None or not usage.input_tokens or usage.output_tokens is None:  # none at all: nobody counted
         return 0, everything
     replies = [number for number, message in enumerate(request.messages) if message["role"] == "assistant"]
     return usage.input_tokens + usage.output_tokens, tokens_of_all(request.messages[replies[-1] + 1 :])
+
+
+def _summed_up_since(run: Run) -> bool:
+    """Whether the last step was sent another conversation than the next one will be."""
+    return run.summary is not None and run.summary.steps == len(run.steps)
 
 
 def _by_tokens(run: Run, prompt: int) -> Allowance:

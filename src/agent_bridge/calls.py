@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from agent_bridge.events import ToolEnd, ToolFailed, ToolStart
-from agent_bridge.messages import Content, Turn
+from agent_bridge.messages import Content, Turn, UserMessage
 from agent_bridge.records import Approval, Call, CallStatus, Decision, Run, Step
 from agent_bridge.tools import Inquiry, JsonObject, ToolDefinitions
 
@@ -44,7 +44,7 @@ def result_uri(run_id: str, call_id: str) -> str:
 
 def turn_of(run: Run) -> Turn:
     """The run's part of the conversation: its message, and every step with the results of its calls."""
-    turn: Turn = [{"role": "user", "content": run.message}]
+    turn: Turn = [_message(run)]
     for step in run.steps:
         turn = told_more(turn, step.prompt)
         turn.append(step.reply)
@@ -55,13 +55,19 @@ def turn_of(run: Run) -> Turn:
     return turn
 
 
+def _message(run: Run) -> UserMessage:
+    earlier = run.summary and run.summary.earlier
+    message: UserMessage = {"role": "user", "content": run.message}
+    return {**message, "earlier": earlier} if earlier else message
+
+
 def told_more(turn: Turn, prompt: str) -> Turn:
     """The turn with words of the bridge at its end; some models do not take two messages of the user in a row."""
     if not prompt:
         return turn
     last = turn[-1]
     if last["role"] == "user":
-        return [*turn[:-1], {"role": "user", "content": warned(last["content"], f"\n{prompt}")}]
+        return [*turn[:-1], {**last, "content": warned(last["content"], f"\n{prompt}")}]
     return [*turn, {"role": "user", "content": prompt}]
 
 

@@ -8,10 +8,21 @@ from agent_bridge.messages import Content, Message, ModelRequest
 from agent_bridge.tools import ToolDefinitions
 
 BYTES_PER_TOKEN = 4
+USUAL_REPLY = 4096
+"""What is kept free for a reply whose length nobody limits."""
 IMAGE_TOKENS = 1500
 """About what the providers count for a large one; its bytes say nothing."""
 MESSAGE_TOKENS = 4
 """What every message costs beside its words."""
+
+
+def room_in(window: int, *lengths: int | None) -> int:
+    """What a window leaves for messages and tools, beside a reply that has no more than the least of these lengths.
+
+    The reply is given no more than a quarter.
+    """
+    known = [length for length in lengths if length is not None]
+    return window - min([*(known or [USUAL_REPLY]), window // 4])
 
 
 def tokens_of_request(request: ModelRequest) -> int:

@@ -5,7 +5,7 @@ A provider's extras (thinking blocks, signatures, long call ids) ride along unto
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NotRequired, TypedDict
 
@@ -49,9 +49,20 @@ class SystemMessage(TypedDict):
     content: str
 
 
+class Earlier(TypedDict):
+    """What is sent instead of everything before a message, where that was too long."""
+
+    summary: str
+    kept: int
+    """How many turns right before the message are sent nevertheless."""
+    tools: list[str]
+    """Whose results the summary may repeat."""
+
+
 class UserMessage(TypedDict):
     role: Literal["user"]
     content: Content
+    earlier: NotRequired[Earlier]
 
 
 class AssistantMessage(TypedDict):
@@ -177,3 +188,12 @@ def newest_turns(turns: Sequence[Turn], *, max_messages: int) -> list[Turn]:
             break
         kept.append(turn)
     return kept[::-1]
+
+
+def tools_in(turn: Turn) -> Iterator[str]:
+    """The tools whose results a turn may repeat, those of what it sums up included."""
+    for message in turn:
+        if message["role"] == "user" and "earlier" in message:
+            yield from message["earlier"]["tools"]
+        if message["role"] == "assistant":
+            yield from (call["function"]["name"] for call in message.get("tool_calls", []))

@@ -8,7 +8,7 @@ from typing import Literal
 
 from agent_bridge.config.schema import Limits, Scope, Upstream
 from agent_bridge.errors import Forbidden
-from agent_bridge.messages import AssistantMessage, Content, Usage, total
+from agent_bridge.messages import AssistantMessage, Content, Earlier, Usage, total
 from agent_bridge.tools import Inquiry, JsonObject
 
 RunStatus = Literal["queued", "running", "input_required", "completed", "stopped", "failed", "cancelled"]
@@ -146,6 +146,17 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a model made of the turns before a run, where it had no room for all of them."""
+
+    earlier: Earlier | None
+    """`None` where nothing came of it."""
+    usage: Usage
+    steps: int
+    """How many steps the run had by then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
     """A question to a person about one call. Pending while it has no decision; denied where nobody decides in time.
 
@@ -186,6 +197,7 @@ class Run:
     response: str = ""
     output: JsonObject | None = None
     """The answer as an object that satisfies `response_schema`."""
+    summary: Summary | None = None
     steps: tuple[Step, ...] = ()
     stop_reason: StopReason | None = None
     error: RunError | None = None
@@ -220,8 +232,9 @@ class Run:
 
     @property
     def usages(self) -> list[Usage]:
-        """What each reply of the model took, those to a tool's server included."""
-        return [step.usage for step in self.steps] + [usage for call in self.calls for usage in call.sampled]
+        """What each reply of the model took: its steps, what it told a tool's server, and a summary."""
+        aside = [usage for call in self.calls for usage in call.sampled]
+        return [*(step.usage for step in self.steps), *aside, *([self.summary.usage] if self.summary else ())]
 
     @property
     def usage(self) -> Usage:

@@ -130,6 +130,7 @@ request_state_keys: ["${STATE_KEY}"]
                 "model_timeout_s": 120,
                 "tool_timeout_s": 120,
             },
+            "history": "trim",
             "active": True,
             "as_tool": False,
         }

@@ -109,6 +109,15 @@ def test_a_cut_lasts_for_several_steps_and_is_told_once() -> None:
     assert len(events) == 1
 
 
+def test_a_cut_of_one_conversation_is_not_made_in_another() -> None:
+    """The same model may be asked aside, and what it is sent begins anew when earlier turns were summed up."""
+    fitting = Fitting("m", ModelFacts(max_input_tokens=4000))
+    fitting.request(ModelRequest(messages=[*history(20), *asked()]), lambda _: None)
+    other = ModelRequest(messages=[SYSTEM, *turn(90), *turn(91), *asked("And in short?")])
+
+    assert fitting.request(other, lambda _: None) is other
+
+
 def test_in_a_very_long_turn_old_results_are_shortened_before_new_ones() -> None:
     current = [*asked(), *step(1, "a" * 40_000), *step(2, "b" * 40_000), *step(3, "c" * 8_000)]
 

@@ -9,7 +9,7 @@ from typing import cast
 from agent_bridge.config.schema import Limits, Upstream
 from agent_bridge.events import Event, Recorded
 from agent_bridge.messages import AssistantMessage, Turn, Usage
-from agent_bridge.records import Approval, Call, Notice, Run, RunError, Session, Step
+from agent_bridge.records import Approval, Call, Notice, Run, RunError, Session, Step, Summary
 from agent_bridge.store import Store, TurnTaken
 from agent_bridge.tools import Inquiry
 
@@ -125,6 +125,7 @@ def a_full_run(session: Session) -> Run:
         status="failed",
         response="On ne sait pas.",
         output={"hour": 22, "où": None},
+        summary=Summary(earlier={"summary": "Avant: ¡olé!", "kept": 2, "tools": ["clock__now"]}, usage=usage, steps=1),
         steps=(
             Step(
                 reply=cast("AssistantMessage", {**reply, **extras}),

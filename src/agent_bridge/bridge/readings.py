@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import cast
 from urllib.parse import urlsplit
 
-from agent_bridge.calls import digest
+from agent_bridge.calls import digest, result_uri
 from agent_bridge.messages import Turn, total
 from agent_bridge.records import Call, Run, Session, Step
 from agent_bridge.tools import JsonObject
@@ -55,6 +55,7 @@ def record(run: Run) -> JsonObject:
         "created_at": run.created_at,
         "ended_at": run.ended_at,
         "active_s": run.active_s,
+        "summary": asdict(run.summary) if run.summary else None,
         "steps": [_step(number, step) for number, step in enumerate(run.steps, start=1)],
     }
 
@@ -78,6 +79,16 @@ def _call(call: Call) -> JsonObject:
 
 def has_image(call: Call) -> bool:
     return not isinstance(call.content, str) and any(part["type"] == "image_url" for part in call.content)
+
+
+def link(run_id: str, call: Call) -> JsonObject:
+    """The way to the whole result of a call, as MCP content."""
+    return {
+        "type": "resource_link",
+        "uri": result_uri(run_id, call.call_id),
+        "name": f"result of {call.tool}",
+        "mimeType": "application/json",
+    }
 
 
 def images(result: JsonObject) -> list[JsonObject]:

@@ -350,6 +350,8 @@ class Server(Closed):
     `always`, or a table of policies by tool."""
     limits: Limits = Limits()
     """What one run may spend."""
+    history: Literal["trim", "summarise"] = "trim"
+    """What becomes of earlier turns that the model has no room for: they are left out, or it sums them up first."""
     active: bool = True
     """Whether it takes chats."""
     as_tool: bool = False

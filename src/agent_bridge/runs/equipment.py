@@ -51,6 +51,7 @@ class Equipment:
     approval_expire_s: float
     tool_timeout_s: float
     untrusted: Collection[str]
+    sums_up: bool
     notices: tuple[Notice, ...] = ()
 
 
@@ -107,6 +108,7 @@ class Equip:
             approval_expire_s=server.approval_rules.expire_s,
             tool_timeout_s=server.limits.tool_timeout_s,
             untrusted=untrusted,
+            sums_up=server.history == "summarise",
             notices=self.notices_of(offered, session),
         )
 

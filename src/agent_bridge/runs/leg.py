@@ -23,7 +23,7 @@ from agent_bridge.views import RunView
 log = logging.getLogger(__name__)
 
 Parked = Literal["input_required"]
-_OF_EARLIER_LEGS = frozenset({"context_trimmed", "cost_unknown"})
+_OF_EARLIER_LEGS = frozenset({"context_summarised", "context_trimmed", "cost_unknown"})
 """The warnings of a run that are still true when it goes on."""
 
 
@@ -135,6 +135,7 @@ class Leg:
             approval_expire_s=equipment.approval_expire_s,
             tool_timeout_s=equipment.tool_timeout_s,
             untrusted=equipment.untrusted,
+            sums_up=equipment.sums_up,
         )
         self._agent = Agent(run, brief, self.journal)
         return await self._agent.answer()

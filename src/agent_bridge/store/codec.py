@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from agent_bridge.config.schema import Limits, Upstream
 from agent_bridge.events import Recorded
 from agent_bridge.messages import AssistantMessage, Content, Turn, Usage
-from agent_bridge.records import Approval, Call, Notice, Run, RunError, RunStatus, Session, Step
+from agent_bridge.records import Approval, Call, Notice, Run, RunError, RunStatus, Session, Step, Summary
 from agent_bridge.tools import Inquiry, JsonObject
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 _FIELDS: dict[object, tuple[str, ...]] = {
     kind: tuple(field.name for field in fields(kind))
-    for kind in (Session, Run, RunError, Notice, Approval, Call, Inquiry, Usage)
+    for kind in (Session, Run, RunError, Notice, Approval, Call, Inquiry, Usage, Summary)
 }
 
 
@@ -65,6 +65,7 @@ class StoredRun:
         values["message"] = cast("Content", json.loads(self.message))
         values["limits"] = _model(Limits, values.get("limits"))
         values["error"] = _record(RunError, error) if error else None
+        values["summary"] = _summary(cast("JsonObject | None", values.get("summary")))
         values["warnings"] = _records(Notice, values.get("warnings"))
         values["approvals"] = _records(Approval, values.get("approvals"))
         values["tool_names"] = tuple(cast("list[str]", values.get("tool_names", [])))
@@ -83,6 +84,7 @@ def run_body(run: Run) -> str:
         del body[name]
     body["limits"] = run.limits.model_dump(mode="json")
     body["error"] = _values(run.error) if run.error else None
+    body["summary"] = {**_values(run.summary), "usage": _values(run.summary.usage)} if run.summary else None
     body["warnings"] = [_values(notice) for notice in run.warnings]
     body["approvals"] = [_values(approval) for approval in run.approvals]
     return _encode(body)
@@ -130,6 +132,12 @@ def _call(values: JsonObject) -> Call:
     inquiry = cast("JsonObject | None", values.get("inquiry"))
     sampled = _records(Usage, values.get("sampled"))
     return _record(Call, {**values, "inquiry": _record(Inquiry, inquiry) if inquiry else None, "sampled": sampled})
+
+
+def _summary(values: JsonObject | None) -> Summary | None:
+    if values is None:
+        return None
+    return _record(Summary, {**values, "usage": _record(Usage, cast("JsonObject", values["usage"]))})
 
 
 def turn_to_json(turn: Turn) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agent_bridge.estimate import tokens_of_all, tokens_of_definitions, tokens_of_request
+from agent_bridge.estimate import room_in, tokens_of_all, tokens_of_definitions, tokens_of_request
 from agent_bridge.events import Emit, Warned
-from agent_bridge.messages import ModelFacts, ModelRequest, Usage
+from agent_bridge.messages import Message, ModelFacts, ModelRequest, Usage
 from agent_bridge.models.failures import Failure
 from agent_bridge.models.fitting.images import described, has_images
 from agent_bridge.models.fitting.trimming import Conversation, Cut
@@ -18,8 +18,6 @@ AFTER_A_CUT = 0.75
 """How much of that a cut leaves full, so that not every step needs another, which would spoil the prompt's cache."""
 MOST_WRONG = 4
 """An estimate that is further off than this tells more of the provider's way to count than of the text."""
-USUAL_REPLY = 4096
-"""What is kept free for a reply whose length nobody limits; never more than a quarter of the window."""
 
 
 class Fitting:
@@ -31,6 +29,7 @@ class Fitting:
         self._prices = prices
         self._name = name
         self._cut = Cut()
+        self._cut_from: Message | None = None
         self._tokens_per_estimate = 1.0
         self._room: int | None = None
         self._blind = facts.sees_images is False
@@ -82,6 +81,8 @@ class Fitting:
         if self._cut == Cut() and self.takes_whole(request):
             return request
         conversation = Conversation(request.messages, request.current)
+        if conversation.first != self._cut_from:  # the cut was of another one, or of this one before it was summed up
+            self._cut, self._cut_from = Cut(), conversation.first
         cut = self._cut_for(request, conversation)
         if cut == Cut():
             return request
@@ -108,9 +109,8 @@ class Fitting:
         window = self.facts.max_input_tokens
         if window is None:
             return self._room
-        lengths = [length for length in (self.facts.max_output_tokens, request.max_tokens) if length is not None]
-        reply = min([*lengths, window // 4] if lengths else [USUAL_REPLY, window // 4])
-        room = int((window - reply) * MARGIN / self._tokens_per_estimate)
+        room = room_in(window, self.facts.max_output_tokens, request.max_tokens)
+        room = int(room * MARGIN / self._tokens_per_estimate)
         return room if self._room is None else min(room, self._room)
 
     def _halve(self, request: ModelRequest) -> bool:

@@ -52,6 +52,11 @@ class Conversation:
         self._new = [n for n, message in enumerate(self._current) if message["role"] == "tool" and n > last_reply]
 
     @property
+    def first(self) -> Message | None:
+        """What tells it from other conversations."""
+        return next((turn[0] for turn in (*self._turns, self._current) if turn), None)
+
+    @property
     def length_of_current(self) -> int:
         return len(self._current)
 
