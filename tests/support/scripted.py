@@ -121,7 +121,7 @@ Body = Callable[..., Awaitable[ToolResult | str]]
 
 
 class LocalTools:
-    """Tools that are functions of the test: each takes the arguments, and `progress` where it asks for it."""
+    """Tools that are functions of the test. One called `slow…` is given `progress`, one called `asks…` its `context`."""
 
     def __init__(
         self, bodies: Mapping[str, Body], *, tools: Sequence[Tool] = (), notices: tuple[Notice, ...] = ()
@@ -143,7 +143,9 @@ class LocalTools:
 
     async def call(self, name: str, arguments: JsonObject, context: CallContext) -> ToolResult:
         self.called.append((name, arguments))
-        given = {"progress": context.progress} if name.startswith("slow") else {}
+        given: JsonObject = {"progress": context.progress} if name.startswith("slow") else {}
+        if name.startswith("asks"):
+            given = {"context": context}
         result = await self._bodies[name](**arguments, **given)
         return ToolResult(content=result) if isinstance(result, str) else result
 
