@@ -15,17 +15,17 @@ _UNANSWERED = ("pending", "approved", "running", "denied")
 
 
 def taint_of(run: Run, history: Sequence[Turn], tools: ToolDefinitions, untrusted: Collection[str]) -> str | None:
-    """What the arguments of the newest step may come from that is not trusted: an upstream, or a tool of the bridge.
+    """The upstream, or the upstreams, that the arguments of the newest step may come from and that are not trusted.
 
-    `untrusted` are the upstreams that are not trusted, reached or not: a tool of the history that is gone may have
-    been theirs. The calls of one step are planned before any of them is answered.
+    `untrusted` are all that are not, reached or not: a tool of the history that is gone may have been theirs, and a
+    tool of the bridge may read of each. The calls of one step are planned before any of them is answered.
     """
     for name in _called(run, history):
         tool = tools.by_name.get(name)
-        if tool is None and untrusted:
+        if tool is not None and tool.untrusted and tool.upstream in untrusted:
+            return tool.upstream
+        if untrusted and (tool is None or tool.untrusted):
             return " or ".join(untrusted)
-        if tool is not None and tool.untrusted:
-            return tool.upstream or tool.name
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from agent_bridge.runs import Equip
 from agent_bridge.runs.equipment import Equipment
 from agent_bridge.store import open_store
 from agent_bridge.tools import CallContext, JsonObject, Tool
-from support.bridges import SERVERS, LocalUpstreams, chat, scripted_bridge
+from support.bridges import LocalUpstreams, chat, scripted_bridge
 from support.scripted import LocalTools, MemoryJournal, Says, ScriptedModel, ScriptedModels
 from support.store_samples import a_run
 
@@ -30,7 +31,9 @@ FETCH = Tool(name="fetch", upstream="web", remote_name="fetch", untrusted=True)
 SEND = Tool(name="send", upstream="mail", remote_name="send", sensitive=True)
 FROM_WEB = "its arguments may come from web, which is not trusted"
 NOT_SENT = f"Denied: {FROM_WEB}, so a person must approve it, and nobody can be asked."
-ASKS_FOR_NOTHING = {"assistant": SERVERS["assistant"].model_copy(update={"approvals": "never"})}
+UPSTREAMS = {"web": Upstream(command="web", trust="untrusted"), "mail": Upstream(command="mail")}
+SERVERS = {"assistant": Server(upstreams=("web", "mail"), approvals="never")}
+scripted = partial(scripted_bridge, configured=UPSTREAMS, servers=SERVERS)
 
 
 async def fetched() -> str:
@@ -163,20 +166,20 @@ async def test_a_tool_of_the_past_that_is_gone_may_have_been_of_an_upstream_that
     assert (await outcomes(calls("send"), history=history, untrusted=[]))["send"] == "sent"
 
 
-async def test_a_tool_of_the_bridge_that_gives_what_is_not_trusted_is_named_itself() -> None:
+async def test_a_tool_of_the_bridge_may_give_what_any_of_the_upstreams_gave() -> None:
     reading = LocalTools(
         {"read_resource": fetched, "send": sent},
-        tools=[Tool(name="read_resource", upstream="", remote_name="read_resource", untrusted=True), SEND],
+        tools=[Tool(name="read_resource", upstream="bridge", remote_name="read_resource", untrusted=True), SEND],
     )
-    found = await outcomes(calls("read_resource"), calls("send"), tools=reading)
+    found = await outcomes(calls("read_resource"), calls("send"), tools=reading, untrusted=["web", "forum"])
 
-    assert found["send"] == NOT_SENT.replace("web", "read_resource")
+    assert found["send"] == NOT_SENT.replace("web", "web or forum")
 
 
 async def test_a_person_is_told_why_and_the_answer_counts() -> None:
     used = toolbox()
     script = ScriptedModel(calls("fetch"), calls("send", "note"), Says(text=["Done."]))
-    async with scripted_bridge(script, used, servers=ASKS_FOR_NOTHING) as bridge:
+    async with scripted(script, used) as bridge:
         started = await bridge.chat(LOCAL, ChatRequest(message="Go.", can_ask=True))
         run = await bridge.wait(LOCAL, started.run_id, 10)
         assert [(one.tool, one.reason) for one in run.pending] == [("send", FROM_WEB)]
@@ -190,11 +193,11 @@ async def test_a_person_is_told_why_and_the_answer_counts() -> None:
 async def test_it_survives_the_process_and_holds_for_the_next_turn(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/runs.db"
     script = ScriptedModel(calls("fetch"), Says(text=["Read."]))
-    async with scripted_bridge(script, toolbox(), store=url, servers=ASKS_FOR_NOTHING) as bridge:
+    async with scripted(script, toolbox(), store=url) as bridge:
         session_id = (await chat(bridge, "Read it.")).session_id
     used = toolbox()
     script = ScriptedModel(calls("send"), Says(text=["Denied."]))
-    async with scripted_bridge(script, used, store=url, servers=ASKS_FOR_NOTHING) as bridge:
+    async with scripted(script, used, store=url) as bridge:
         run = await chat(bridge, "Send it.", session_id=session_id)
 
     assert [(call.tool, call.status, call.preview) for call in run.tool_invocations] == [("send", "denied", NOT_SENT)]
@@ -206,7 +209,7 @@ async def test_what_is_trimmed_from_the_history_taints_no_longer() -> None:
         calls("fetch"), Says(text=["Read."]), *(Says(text=["Yes."]) for _ in range(3)), calls("send"), Says(text=["x"])
     )
     settings = Settings(turn_wait_s=0.1, history_max_messages=4)
-    async with scripted_bridge(script, toolbox(), settings=settings, servers=ASKS_FOR_NOTHING) as bridge:
+    async with scripted(script, toolbox(), settings=settings) as bridge:
         session_id = (await chat(bridge, "Read it.")).session_id
         for _ in range(3):
             await chat(bridge, "Still there?", session_id=session_id)
@@ -306,7 +309,7 @@ async def test_a_tool_may_take_as_long_as_the_configuration_says_and_no_longer_t
     long, short = replace(SEND, name="long", timeout_s=900), replace(SEND, name="short", timeout_s=5)
     tools = Timed(long, short, replace(SEND, name="usual"))
     script = ScriptedModel(calls("long", "short", "usual"), Says(text=["Done."]))
-    async with scripted_bridge(script, tools) as bridge:
+    async with scripted(script, tools) as bridge:
         started = await bridge.chat(LOCAL, ChatRequest(message="Go.", limits=asked))
         await bridge.wait(LOCAL, started.run_id, 10)
 

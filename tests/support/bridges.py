@@ -78,12 +78,13 @@ async def scripted_bridge(
     store: str = "sqlite://:memory:",
     settings: Settings | None = None,
     servers: Mapping[str, Server] = SERVERS,
+    configured: Mapping[str, Upstream] | None = None,
     adopt_orphans: bool = False,
     seen_through: Callable[[Store], Store] = lambda store: store,
 ) -> AsyncGenerator[Bridge]:
     """`seen_through` stands between the bridge and its store. With `adopt_orphans` it works for others, as a server."""
     config = Config(
-        upstreams={},
+        upstreams=configured or {},
         models={},
         servers=servers,
         default_server="assistant",

@@ -15,7 +15,7 @@ MOST_LINES = 60
 _MOST_COMPARED = 1_000
 _WIDTH = 100
 _CONTEXT = 2
-_SENTENCE = re.compile(r"[^.!?]+[.!?]*\s*|[.!?]+\s*")
+_SENTENCE = re.compile(r".+?(?:[.!?](?=\s)|$)")
 
 
 def lock_diff(change: LockChange) -> str:

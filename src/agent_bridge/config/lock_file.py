@@ -49,7 +49,7 @@ def read_lock(path: Path) -> Lock | None:
     except json.JSONDecodeError as error:
         raise _broken(path, error.lineno, "this is not JSON") from None
     except (_Doubled, ValidationError, RecursionError) as error:
-        raise _broken(path, _line(text, error), "this is not what was written here") from None
+        raise _broken(path, _line(text, error), "this is not what `agent-bridge lock` writes") from None
     lock = {name: {tool: _locked(tool, said) for tool, said in tools.items()} for name, tools in file.upstreams.items()}
     if edited := next(_edited(file, lock), None):
         line = _document(text).line(("upstreams", *edited, "digest"))

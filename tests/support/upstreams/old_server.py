@@ -1,7 +1,8 @@
 """A server of the handshake era on standard streams, written by hand: quick to start, and as ill-behaved as it is told.
 
 Arguments: `--ledger FILE` gets a line for everything that it receives; `--at-discover ignore|crash` is what it does
-when it is asked in the newer way; `--tools a,b` are the only ones that it lists.
+when it is asked in the newer way; `--tools a,b` are the only ones that it lists; `--listing FILE` holds the tools to
+list instead, as JSON.
 """
 
 from __future__ import annotations
@@ -139,10 +140,14 @@ def call(request: Message) -> None:
     if name == "refuses":
         send({"id": request["id"], "error": {"code": -32000, "message": "refused by the server"}})
     else:
-        send({"id": request["id"], "result": ANSWERS[name](request)})
+        made = ANSWERS.get(name)
+        send({"id": request["id"], "result": made(request) if made else text(f"{name} was called")})
 
 
 def listed() -> list[Message]:
+    if _options.listing:
+        tools: list[Message] = json.loads(Path(_options.listing).read_text("utf-8"))
+        return tools
     names = _options.tools.split(",") if _options.tools else list(TOOLS)
     schema = {"type": "object", "properties": {"text": {"type": "string"}}}
     return [
@@ -189,6 +194,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--ledger")
     parser.add_argument("--tools")
+    parser.add_argument("--listing", help="a file with what it says of its tools, read each time that they are listed")
     parser.add_argument("--at-discover", choices=["ignore", "crash", "refuse"], default="refuse")
     parser.add_argument("--paged", action="store_true", help="lists one tool at a time, without end")
     parser.add_argument("--mute", action="store_true", help="says that its tools have changed, but not how")
