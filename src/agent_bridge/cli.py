@@ -130,6 +130,13 @@ def _take_install(parser: Parser, flags: Flags) -> None:
     flags.switch("--print", "Print what would be written, and where, and write nothing.")
 
 
+def _take_login(parser: Parser, flags: Flags) -> None:
+    parser.add_argument("upstream", metavar="UPSTREAM", help="The upstream, by its name in servers.yaml.")
+    flags.add("--principal", "Whose login it is, where the bridge has several callers.", "ID", default="local")
+    flags.switch("--no-browser", "Open no browser; only print the address to visit.")
+    flags.switch("--logout", "Forget the login.")
+
+
 def _ask(options: Options, environ: Environ) -> int:
     from agent_bridge.terminal.ask import Question, ask
 
@@ -222,6 +229,20 @@ def _install(options: Options, environ: Environ) -> int:
     return install(wish, _config(options, environ), environ)
 
 
+def _login(options: Options, environ: Environ) -> int:
+    from agent_bridge.app import open_vault
+    from agent_bridge.terminal.login import Wish, login
+
+    config = _config(options, environ)
+    wish = Wish(
+        upstream=options.upstream,
+        principal=options.principal,
+        browser=not options.no_browser,
+        logout=options.logout,
+    )
+    return login(wish, config, open_vault(config), environ)
+
+
 def _bridge(options: Options, environ: Environ) -> AbstractAsyncContextManager[Bridge]:
     """Not open yet. Raises what is wrong with the configuration."""
     return _open(_config(options, environ))
@@ -253,6 +274,7 @@ COMMANDS = (
     Command("serve", "Serve MCP to hosts.", manual.SERVE, _take_serve, _serve),
     Command("worker", "Work on runs, and serve nothing.", manual.WORKER, lambda _parser, _flags: None, _worker),
     Command("install", "Make a host start the bridge.", manual.INSTALL, _take_install, _install),
+    Command("login", "Log in to an upstream with the browser.", manual.LOGIN, _take_login, _login),
     Command("check", "See whether everything that is configured works.", manual.CHECK, _take_check, _check),
     Command("lock", "Accept the tools of the upstreams as they are now.", manual.LOCK, _take_lock, _lock),
     Command("servers", "List the servers.", manual.SERVERS, _take_servers, _servers),

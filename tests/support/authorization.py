@@ -35,7 +35,11 @@ class Authority:
     base: str = ""
     lifetime_s: int = 3600
     refuses_login: bool = False
+    is_away: bool = False
+    """Whether it fails at whatever it is asked."""
     rotates: bool = True
+    reads_metadata_of: str = ""
+    """The address of a client ID metadata document that it takes for a client's id."""
     clients: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     tokens: dict[str, str] = field(default_factory=dict[str, str])
     """Access tokens that are good, with what they are for."""
@@ -82,6 +86,7 @@ class Authority:
                 "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
                 "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
                 "authorization_response_iss_parameter_supported": True,
+                "client_id_metadata_document_supported": bool(self.reads_metadata_of),
             }
         )
 
@@ -94,8 +99,9 @@ class Authority:
 
     async def _authorize(self, request: Request) -> Response:
         asked = dict(request.query_params)
-        client = self.clients.get(asked["client_id"])
-        if client is None or asked["redirect_uri"] not in client["redirect_uris"]:
+        client = self.clients.get(asked["client_id"], {})
+        by_metadata = asked["client_id"] == self.reads_metadata_of
+        if not by_metadata and asked["redirect_uri"] not in client.get("redirect_uris", ()):
             return _no("invalid_request")
         self.scopes.append(asked.get("scope", ""))
         back = {"state": asked["state"], "iss": self.base}
@@ -109,6 +115,8 @@ class Authority:
         form = {key: values[0] for key, values in parse_qs((await request.body()).decode()).items()}
         kind = form.get("grant_type", "")
         self.asked[kind] += 1
+        if self.is_away:
+            return Response(status_code=503)
         match kind:
             case "client_credentials":
                 pair = base64.b64encode(f"{BRIDGE_ID}:{BRIDGE_SECRET.replace(chr(39), '%27')}".encode()).decode()
@@ -171,10 +179,13 @@ class Guarded:
 
     def __init__(self, app: App, authority: Authority, others: frozenset[str]) -> None:
         self.url = ""
+        self.others = set(others)
+        """Tokens that are good as well."""
         self.refused = 0
+        self.let_in: set[str] = set()
+        """The tokens of those who were."""
         self._app = app
         self._authority = authority
-        self._others = others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -187,7 +198,8 @@ class Guarded:
             return
         header = dict(scope["headers"]).get(b"authorization", b"").decode()
         token = header.removeprefix("Bearer ")
-        if token in self._others or self._authority.tokens.get(token) == self.url:
+        if token in self.others or self._authority.tokens.get(token) == self.url:
+            self.let_in.add(token)
             await self._app(scope, receive, send)
             return
         self.refused += 1
@@ -200,7 +212,7 @@ class Guarded:
 async def guarded_upstream(
     authority: Authority | None = None, others: frozenset[str] = frozenset()
 ) -> AsyncGenerator[tuple[Guarded, Authority]]:
-    """An upstream whose tool `whoami` says which token it was called with, and the authority that it believes."""
+    """An upstream, whose tool `whoami` says which token it was called with; and the authority that it believes."""
     authority = authority or Authority()
     server: FastMCP[Any] = FastMCP("guarded")
 
@@ -208,7 +220,12 @@ async def guarded_upstream(
         """The token of this call."""
         return get_http_headers(include_all=True).get("authorization", "").removeprefix("Bearer ")
 
+    async def hello() -> str:
+        """Says hello."""
+        return "hello"
+
     server.tool(whoami, annotations={"readOnlyHint": True})
+    server.tool(hello)
     guard = Guarded(server.http_app(path="/mcp"), authority, others)
     async with AsyncExitStack() as stack:
         port = await stack.enter_async_context(serving(authority.app()))

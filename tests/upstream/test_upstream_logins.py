@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
 
+from agent_bridge.config import Settings
 from agent_bridge.config.schema import Upstream
 from agent_bridge.records import NOBODY, Notice, OwnToken, Principal, Tenant
+from agent_bridge.store import Store, open_store
 from agent_bridge.upstream import Upstreams
 from agent_bridge.upstream.credentials import Drawer, Vault
 from support.authorization import BRIDGE_ID, BRIDGE_SECRET, Guarded, guarded_upstream
+from support.store_samples import Clock
 from support.upstreams.calls import call
 from support.upstreams.configs import EVERYTHING
 
@@ -21,8 +25,8 @@ pytestmark = pytest.mark.anyio
 ALICE, BOB = Tenant("ses_a", "jwt|https://id|alice"), Tenant("ses_b", "token|bob")
 
 
-def in_memory() -> Vault:
-    return Vault(Drawer(), lambda: [bytes(32)])
+def in_memory(shelf: Drawer | Store | None = None) -> Vault:
+    return Vault(shelf or Drawer(), lambda: [bytes(32)])
 
 
 @asynccontextmanager
@@ -184,3 +188,28 @@ async def test_a_caller_who_comes_with_a_newer_token_goes_on_with_it() -> None:
         assert isinstance(await shown(pool, ALICE), tuple)
         await pool.lend(Principal(ALICE.principal, own_token=lent("newer", guard.url)))
         assert await shown(pool, ALICE) == "newer"
+
+
+async def test_a_callers_token_is_used_until_it_ends_and_then_asked_for_again() -> None:
+    clock = Clock()
+    async with (
+        open_store("sqlite://:memory:", Settings(), now=clock) as store,
+        guarded_upstream(others=frozenset({"alices"})) as (guard, _),
+        pool_of(guard, "caller", vault=in_memory(store)) as pool,
+    ):
+        await pool.lend(Principal(ALICE.principal, own_token=lent("alices", guard.url, expires_at=time.time() + 60)))
+        tools = await pool.open(["docs"], filter=EVERYTHING, tenant=ALICE)
+        assert (await call(tools, "whoami")).content == "alices"
+        clock.advance(61)
+        result = await call(tools, "whoami")
+        report = await pool.open(["docs"], filter=EVERYTHING, tenant=ALICE)
+    message = f"The upstream 'docs' wants the caller's own token. Call again with a token for audience {guard.url}."
+    assert (result.is_error, result.content) == (True, f"The tool was not called. {message}")
+    assert report.notices == (Notice(code="upstream_credentials", message=message),)
+
+
+async def test_a_token_that_has_ended_already_is_not_taken() -> None:
+    async with guarded_upstream() as (guard, _), pool_of(guard, "caller") as pool:
+        await pool.lend(Principal(ALICE.principal, own_token=lent("alices", guard.url, expires_at=time.time() - 1)))
+        assert isinstance(await shown(pool, ALICE), tuple)
+        assert guard.refused == 0

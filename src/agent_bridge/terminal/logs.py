@@ -26,5 +26,7 @@ def start_logging(level: str, *, tracebacks: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter(tracebacks=tracebacks))
     logging.basicConfig(level=chosen, handlers=[handler])
+    # It tells of every refused login with a traceback, and quotes what a server has sent.
+    logging.getLogger("mcp.client.auth").setLevel(logging.CRITICAL)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(chosen, logging.WARNING))

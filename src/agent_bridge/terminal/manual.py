@@ -59,6 +59,15 @@ examples:
 The entry starts this environment's agent-bridge by its absolute path, with the servers.yaml that is in use here.
 Everything else in the file stays; the file as it was is kept beside it, with .bak behind its name. Keys and other
 variables are not copied; what has to be set is listed."""
+LOGIN = """\
+examples:
+  agent-bridge login issues
+  agent-bridge login issues --no-browser
+  agent-bridge login issues --principal 'token|ci'
+  agent-bridge login issues --logout
+
+For upstreams with auth: oauth. The tokens are kept in the store, sealed with AGENT_BRIDGE_SECRET_KEY, or with a key in
+a file beside the SQLite database. They are renewed without you; where that fails, you are told to log in again."""
 CHECK = """\
 examples:
   agent-bridge check

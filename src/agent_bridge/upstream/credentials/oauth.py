@@ -250,5 +250,9 @@ def _code(answer: httpx2.Response | None) -> str | None:
         body: object = json.loads(answer.text)
     except (ValueError, httpx2.ResponseNotRead):
         return None
-    code = cast(dict[str, object], body).get("error") if isinstance(body, dict) else None
-    return code if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,60}", code) else None
+    return error_code(cast(dict[str, object], body).get("error")) if isinstance(body, dict) else None
+
+
+def error_code(said: object) -> str | None:
+    """What an authorization server says is wrong, where it is one of the words that the standard has for it."""
+    return said if isinstance(said, str) and re.fullmatch(r"[a-z_]{1,60}", said) else None

@@ -60,8 +60,9 @@ class Vault:
 
     async def get(self, name: str) -> str | None:
         """Also nothing where it was sealed with a key that is not known any more."""
+        keys = self._keys  # a missing one is said before anybody takes the trouble to log in
         sealed = await self._shelf.kept(_shelf_name(name))
-        return None if sealed is None else self._open(name, sealed)
+        return None if sealed is None else _opened(keys, name, sealed)
 
     async def drop(self, name: str) -> None:
         await self._shelf.keep(_shelf_name(name), "", ttl_s=0)
@@ -90,18 +91,19 @@ class Vault:
         sealed = AESGCM(self._keys[0]).encrypt(nonce, secret.encode(), name.encode())
         return base64.b64encode(nonce + sealed).decode()
 
-    def _open(self, name: str, text: str) -> str | None:
-        from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        for key in self._keys:
-            try:
-                sealed = base64.b64decode(text, validate=True)
-                return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], name.encode()).decode()
-            except (InvalidTag, binascii.Error, ValueError):
-                continue
-        _logger.warning("what is kept as '%s' was sealed with another key, so it is of no use", name)
-        return None
+def _opened(keys: Sequence[bytes], name: str, text: str) -> str | None:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    for key in keys:
+        try:
+            sealed = base64.b64decode(text, validate=True)
+            return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], name.encode()).decode()
+        except (InvalidTag, binascii.Error, ValueError):
+            continue
+    _logger.warning("what is kept as '%s' was sealed with another key, so it is of no use", name)
+    return None
 
 
 def _shelf_name(name: str) -> str:
