@@ -20,20 +20,22 @@ def taint_of(run: Run, history: Sequence[Turn], tools: ToolDefinitions, untruste
     `untrusted` are all that are not, reached or not: a tool of the history that is gone may have been theirs, and a
     tool of the bridge may read of each. The calls of one step are planned before any of them is answered.
     """
-    for name in _called(run, history):
+    for name, upstream in _called(run, history):
         tool = tools.by_name.get(name)
-        if tool is not None and tool.untrusted and tool.upstream in untrusted:
-            return tool.upstream
-        if untrusted and (tool is None or tool.untrusted):
-            return " or ".join(untrusted)
+        source = upstream if upstream is not None or tool is None else tool.upstream
+        if source in untrusted:
+            return source
+        if source is None or (tool is not None and tool.untrusted):
+            return " or ".join(untrusted) or None
     return None
 
 
-def _called(run: Run, history: Sequence[Turn]) -> Iterator[str]:
-    """The tools whose results the model has read, the newest first."""
+def _called(run: Run, history: Sequence[Turn]) -> Iterator[tuple[str, str | None]]:
+    """The tools whose results the model has read, the newest first, and whose each is, where that is remembered."""
     for step in reversed(run.steps):
-        yield from (call.tool for call in step.calls.values() if step.whole and call.status not in _UNANSWERED)
+        answered = [call for call in step.calls.values() if step.whole and call.status not in _UNANSWERED]
+        yield from ((call.tool, call.upstream) for call in answered)
     for turn in reversed(history):
         for message in turn:
             if message["role"] == "assistant":
-                yield from (call["function"]["name"] for call in message.get("tool_calls", []))
+                yield from ((call["function"]["name"], None) for call in message.get("tool_calls", []))

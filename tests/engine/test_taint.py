@@ -166,6 +166,10 @@ async def test_a_tool_of_the_past_that_is_gone_may_have_been_of_an_upstream_that
     assert (await outcomes(calls("send"), history=history, untrusted=[]))["send"] == "sent"
 
 
+async def test_a_tool_that_never_was_taints_nothing() -> None:
+    assert (await outcomes(calls("imagined"), calls("send")))["send"] == "sent"
+
+
 async def test_a_tool_of_the_bridge_may_give_what_any_of_the_upstreams_gave() -> None:
     reading = LocalTools(
         {"read_resource": fetched, "send": sent},
