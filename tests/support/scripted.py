@@ -121,7 +121,7 @@ Body = Callable[..., Awaitable[ToolResult | str]]
 
 
 class LocalTools:
-    """Tools that are functions of the test. One called `slow…` is given `progress`, one called `asks…` its `context`."""
+    """Tools that are functions of the test. `slow…` ones are given their `progress`, `asks…` ones their `context`."""
 
     def __init__(
         self, bodies: Mapping[str, Body], *, tools: Sequence[Tool] = (), notices: tuple[Notice, ...] = ()

@@ -37,13 +37,16 @@ class Curious:
         self.entered: list[str] = []
         self.both = asyncio.Barrier(2)
         self.asked = asyncio.Event()
+        self._at_work = 0
         self._ledger = ledger
 
     def server(self) -> FastMCP[Any]:
         server: FastMCP[Any] = FastMCP("curious")
-        for tool in (self.greet, self.order, self.pair, self.visit, self.insist, self.crowd, self.plain):
+        for tool in (self.greet, self.order, self.pair, self.visit, self.show, self.insist, self.crowd, self.plain):
             server.tool(tool)
-        for tool in (self.ponder, self.think_twice, self.equip_model, self.look_around):
+        for tool in (self.ponder, self.ponder_together, self.think_twice, self.equip_model, self.show_model):
+            server.tool(tool)
+        for tool in (self.alone, self.together, self.look_around, self.declared):
             server.tool(tool)
         return server
 
@@ -73,19 +76,42 @@ class Curious:
         return await _talk(context, talk)
 
     async def insist(self, context: Context) -> Any:
-        """Asks until it is told a name."""
+        """Asks until it is told something else than no."""
         self._enter("insist")
         return await _talk(context, self._insist)
 
+    async def show(self, context: Context, kind: str) -> Any:
+        """Shows a form that is broken or too long."""
+        broken = {"type": "object", "properties": {"name": True}}
+        long = {"type": "object", "properties": {"name": {"type": "string", "description": "very " * 2000}}}
+        form = _form("Well?", broken if kind == "broken" else long)
+
+        async def talk(asker: Asker) -> str:
+            return f"{await asker.ask(form=form)}"
+
+        return await _talk(context, talk)
+
     async def crowd(self, context: Context) -> Any:
-        """Asks when it has been called twice at the same time; does not, once it is called alone."""
+        """Of two calls at the same time one asks; a call alone asks."""
         self._enter("crowd")
-        if len(self.entered) <= 2:
+        if (number := len(self.entered)) <= 2:
             await self.both.wait()
-            if len(self.entered) == 2 and not self.asked.is_set():
-                self.asked.set()
-                return await _talk(context, self._greet)
-        return await _talk(context, self._greet) if len(self.entered) > 2 else "not asked"
+            if number == 2:
+                await self.asked.wait()
+                return "not asked"
+        try:
+            return await _talk(context, self._greet)
+        finally:
+            self.asked.set()
+
+    async def alone(self) -> str:
+        """How many calls of it are at work."""
+        return await self._count()
+
+    async def together(self) -> str:
+        """How many calls of it are at work, when there are two."""
+        await self.both.wait()
+        return await self._count()
 
     async def plain(self) -> str:
         """Asks nothing."""
@@ -100,6 +126,33 @@ class Curious:
         async def talk(asker: Asker) -> str:
             [said] = await asker.ask(thought=_sampling(about, max_tokens))
             return f"{said['content']['text']} ({said['model']}, {said['stopReason']})"
+
+        return await _talk(context, talk)
+
+    async def ponder_together(self, context: Context) -> Any:
+        """Has the model say something while another call is at work."""
+        await self.both.wait()
+        try:
+            return await self.ponder(context)
+        finally:
+            await self.both.wait()
+
+    async def show_model(self, context: Context, kind: str) -> Any:
+        """Shows the model an image, or plays it a sound."""
+        image = types.ImageContent(type="image", data="AAAA", mime_type="image/png")
+        sound = types.AudioContent(type="audio", data="AAAA", mime_type="audio/wav")
+        said = [
+            types.SamplingMessage(
+                role="user",
+                content=[types.TextContent(type="text", text="What is this?"), image if kind == "image" else sound],
+            ),
+            types.SamplingMessage(role="assistant", content=types.TextContent(type="text", text="A dot.")),
+            types.SamplingMessage(role="user", content=types.TextContent(type="text", text="Sure?")),
+        ]
+        params = types.CreateMessageRequestParams(messages=[] if kind == "nothing" else said, max_tokens=50)
+
+        async def talk(asker: Asker) -> str:
+            return f"{await asker.ask(thought=types.CreateMessageRequest(params=params))}"
 
         return await _talk(context, talk)
 
@@ -137,6 +190,21 @@ class Curious:
 
         return await _talk(context, talk)
 
+    async def declared(self, context: Context) -> dict[str, Any]:
+        """What the client says that it can be asked."""
+        capabilities = context.session.client_capabilities
+        assert capabilities is not None
+        return capabilities.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    async def _count(self) -> str:
+        self._at_work += 1
+        most = self._at_work
+        for _ in range(10):
+            await asyncio.sleep(0.001)
+            most = max(most, self._at_work)
+        self._at_work -= 1
+        return f"{most} at a time"
+
     async def _greet(self, asker: Asker) -> str:
         [given] = await asker.ask(who=_form("What is your name?", NAME))
         return f"Hello {given['content']['name']}" if given["action"] == "accept" else f"Nobody: {given['action']}"
@@ -153,7 +221,7 @@ class Curious:
     async def _insist(self, asker: Asker) -> str:
         for number in range(100):
             [given] = await asker.ask(**{f"name{number}": _form(f"Name {number}?", NAME)})
-            if given["action"] == "accept":
+            if given["action"] != "decline":
                 break
         return "at last"
 
