@@ -350,7 +350,7 @@ async def test_an_error_without_a_word_of_mcp_is_told_with_its_status(way: Way) 
     assert after.content == "2"
 
 
-async def test_a_tool_that_asks_for_a_persons_answer_is_an_error() -> None:
+async def test_a_tool_that_asks_without_end_is_given_up() -> None:
     server: FastMCP[Any] = FastMCP("asking")
 
     @server.tool
@@ -363,10 +363,8 @@ async def test_a_tool_that_asks_for_a_persons_answer_is_an_error() -> None:
     async with serving(app_of(server, "modern")) as port, upstreams({"remote": config_of("modern", port)}) as pool:
         tools = await pool.open(["remote"], filter=EVERYTHING)
         result = await call(tools, "ask")
-    assert (result.is_error, result.content) == (
-        True,
-        "The tool asks for something that only a person can give, which is not possible here.",
-    )
+    assert result.is_error
+    assert str(result.content).startswith("The tool was called 10 times and still asks for more, so it was given up.")
 
 
 async def test_a_stream_that_does_not_begin_as_it_should_is_not_a_server() -> None:

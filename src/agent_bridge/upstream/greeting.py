@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import mcp_types as types
 from anyio import BrokenResourceError, ClosedResourceError
@@ -12,10 +14,12 @@ from mcp_types.version import LATEST_MODERN_VERSION
 from pydantic import ValidationError
 
 from agent_bridge.upstream.link import Era, Opened, Patience
-from agent_bridge.upstream.session import UpstreamSession, WireError, ends_connection
+from agent_bridge.upstream.session import UpstreamSession, WireError, broken, ends_connection
 from agent_bridge.upstream.session_link import SessionLink
 
 _MAX_REASON = 200
+_MOST_CUTS = 2
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +40,7 @@ async def introduce(session: UpstreamSession, era: Era, patience: Patience) -> O
     try:
         async with asyncio.timeout_at(patience.until):
             await _greet(session, era)
-            return Opened(link, await link.tools())
+            return Opened(link, await _answered(link.tools))
     except TimeoutError:
         return Unanswered(reason=f"it did not answer within {patience.seconds:g} s")
     except MCPError as error:
@@ -61,10 +65,21 @@ def _unanswered(error: MCPError) -> Unanswered:
             return Unanswered(reason=f"it answered: {error.message[:_MAX_REASON]}")
 
 
+async def _answered(ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    """Asks again where an answer was cut off, for nothing that is asked here has an effect. Raises `MCPError`."""
+    for _ in range(_MOST_CUTS):
+        try:
+            return await ask()
+        except MCPError as error:
+            if error.code != WireError.CUT and broken(error) is None:
+                raise
+    return await ask()
+
+
 async def _greet(session: ClientSession, era: Era) -> None:
     """Finds out which era is spoken, or speaks the one that is given. Raises `MCPError`."""
     if era == "legacy":
-        await session.initialize()
+        await _answered(session.initialize)
     elif era == "auto":
         await _greet_any(session)
     else:
@@ -84,13 +99,13 @@ async def _greet(session: ClientSession, era: Era) -> None:
 
 async def _greet_any(session: ClientSession) -> None:
     try:
-        await session.discover()
+        await _answered(session.discover)
     except (MCPError, ValidationError, RuntimeError) as answer:
         if isinstance(answer, MCPError) and answer.code in (WireError.UNSENT, WireError.REFUSED):
             raise
         # Whatever else this was, it was not the answer of a server of 2026 that we share a version with.
         try:
-            await session.initialize()
+            await _answered(session.initialize)
         except MCPError as error:
             if error.code != types.UNSUPPORTED_PROTOCOL_VERSION:
                 raise
