@@ -243,11 +243,12 @@ class Bridge:
             raise RunNotFound(f"Run '{run_id}' has no result of a call '{call_id}'. The run's record names its calls.")
         return result
 
-    async def images(self, who: Principal, run_id: str) -> list[JsonObject]:
-        """The images that the run's tools produced for the caller, as MCP content."""
+    async def content(self, who: Principal, run_id: str) -> list[JsonObject]:
+        """What the run's tools made for the caller, as MCP content: images, and links to what was cut for the model."""
         run = await self._run(who, run_id)
         results = [await self._store.result(run_id, call.call_id) for call in run.calls if readings.has_image(call)]
-        return [block for result in results if result for block in readings.images(result)]
+        images = [block for result in results if result for block in readings.images(result)]
+        return [*images, *(readings.link(run_id, call) for call in run.calls if call.truncated)]
 
     async def _stored(self, who: Principal, run_id: str) -> Run:
         who.require("read")

@@ -126,7 +126,6 @@ class Connection:
 
     def on_opened(self, era: Era, link: Link) -> None:
         self.failure = None
-        self.has_resources = link.has_resources
         self._failures = 0
         self._not_before = 0.0
         version = link.protocol_version
@@ -134,7 +133,8 @@ class Connection:
             # From now on it is not asked again, which may have cost it seconds or its life.
             self._eras = ("legacy",)
 
-    def on_tools(self, tools: Sequence[RemoteTool]) -> None:
+    def on_tools(self, link: Link, tools: Sequence[RemoteTool]) -> None:
+        self.has_resources = link.has_resources
         ordered = sorted(tools, key=lambda tool: tool.name)
         if ordered != self.tools:
             self.tools = ordered

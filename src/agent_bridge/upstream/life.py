@@ -31,7 +31,7 @@ class Keeper(Protocol):
 
     def on_opened(self, era: Era, link: Link) -> None: ...
 
-    def on_tools(self, tools: Sequence[RemoteTool]) -> None: ...
+    def on_tools(self, link: Link, tools: Sequence[RemoteTool]) -> None: ...
 
     def on_failed(self, error: BridgeError) -> None: ...
 
@@ -150,7 +150,7 @@ class Life:
     def _open(self, era: Era, opened: Opened) -> None:
         self._link = opened.link
         self._used_at = asyncio.get_running_loop().time()
-        self._keeper.on_tools(opened.tools)
+        self._keeper.on_tools(opened.link, opened.tools)
         self._keeper.on_opened(era, opened.link)
         self.settled.set()
         if self._tools_are_stale:
@@ -186,7 +186,7 @@ class Life:
             async with asyncio.timeout(_RELIST_S):
                 while self._tools_are_stale and (link := self.link) is not None:
                     self._tools_are_stale = False
-                    self._keeper.on_tools(await link.list_tools())
+                    self._keeper.on_tools(link, await link.list_tools())
         except (Lost, TimeoutError):
             self.retire()
         except Exception:

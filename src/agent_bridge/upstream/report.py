@@ -59,7 +59,7 @@ async def _reach(connection: Connection) -> None:
     if (link := connection.link) is not None:
         try:
             async with asyncio.timeout(connection.terms.config.timeout_s):
-                connection.on_tools(await link.list_tools())
+                connection.on_tools(link, await link.list_tools())
         except (Lost, TimeoutError):
             connection.rest()
     if connection.link is None:

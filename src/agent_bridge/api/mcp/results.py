@@ -56,21 +56,21 @@ def of_disconnection(view: DisconnectView) -> ToolResult:
     return _result(wording.of_disconnection(view), asdict(view))
 
 
-def of_answer(run: RunView, images: Sequence[JsonObject]) -> ToolResult:
+def of_answer(run: RunView, made: Sequence[JsonObject]) -> ToolResult:
     """The outcome of asking: a run that failed is an error."""
-    return _of_run(run, images, is_error=run.status == "failed")
+    return _of_run(run, made, is_error=run.status == "failed")
 
 
 def of_cancelled(run: RunView) -> ToolResult:
     return _of_run(run, [], is_error=False)
 
 
-def _of_run(run: RunView, images: Sequence[JsonObject], *, is_error: bool) -> ToolResult:
+def _of_run(run: RunView, made: Sequence[JsonObject], *, is_error: bool) -> ToolResult:
     shown = fitting.first_that_fits(fitting.shorter_runs(run), wording.of_run)
-    return _result(shown.text, shown.fields, *_blocks(images, run), *_rest(run, shown.view), is_error=is_error)
+    return _result(shown.text, shown.fields, *_blocks(made, run), *_rest(run, shown.view), is_error=is_error)
 
 
-def of_status(run: RunView, events: Sequence[Recorded], images: Sequence[JsonObject]) -> ToolResult:
+def of_status(run: RunView, events: Sequence[Recorded], made: Sequence[JsonObject]) -> ToolResult:
     bodies = fitting.events_that_fit(events)
     told = events[: len(bodies)]
     if told:
@@ -80,7 +80,7 @@ def of_status(run: RunView, events: Sequence[Recorded], images: Sequence[JsonObj
         lambda one: wording.of_status(one, told),
         room=fitting.ROOM - fitting.size_of(bodies),
     )
-    return _result(shown.text, {**shown.fields, "events": bodies}, *_blocks(images, run), *_rest(run, shown.view))
+    return _result(shown.text, {**shown.fields, "events": bodies}, *_blocks(made, run), *_rest(run, shown.view))
 
 
 def of_idle_session(session: SessionView) -> ToolResult:
@@ -125,14 +125,14 @@ def _link(uri: str, name: str) -> mcp_types.ResourceLink:
     return mcp_types.ResourceLink(uri=uri, name=name, mime_type="application/json")
 
 
-def _blocks(images: Sequence[JsonObject], run: RunView) -> list[mcp_types.ContentBlock]:
+def _blocks(made: Sequence[JsonObject], run: RunView) -> list[mcp_types.ContentBlock]:
     """What tools made for the caller, as far as a result can carry it; the record of the run leads to the rest."""
     blocks: list[mcp_types.ContentBlock] = []
     room = fitting.IMAGES_ROOM
-    for image in images:
-        room -= fitting.size_of(image)
+    for block in made:
+        room -= fitting.size_of(block)
         if room < 0:
             return [*blocks, _link(uris.run(run.run_id), "run")]
         with suppress(ValidationError):  # what an upstream calls content and MCP does not
-            blocks.append(_BLOCK.validate_python(image))
+            blocks.append(_BLOCK.validate_python(block))
     return blocks

@@ -56,7 +56,7 @@ class Tools:
 
     async def outcome(self, who: Principal, run: RunView) -> ToolResult:
         """The result of a tool that asked an agent."""
-        return results.of_answer(run, await self._images(who, run))
+        return results.of_answer(run, await self._content(who, run))
 
     async def list_servers(self, _: arguments.ListServers) -> ToolResult:
         return results.of_servers(await self._bridge.list_servers(self._who()))
@@ -113,7 +113,7 @@ class Tools:
         before = await self._questions.take(who, asker)
         look = await self._attachments.look(who, run_id, given.after, given.wait_s, channel.current(), asker)
         asked = self._questions.result(look.run, before, asker) if given.wait_s else None
-        return asked or results.of_status(look.run, look.events, await self._images(who, look.run))
+        return asked or results.of_status(look.run, look.events, await self._content(who, look.run))
 
     async def respond(self, given: arguments.Respond) -> ToolResult:
         who = self._who()
@@ -127,8 +127,8 @@ class Tools:
     async def disconnect(self, given: arguments.Disconnect) -> ToolResult:
         return results.of_disconnection(await self._bridge.disconnect(self._who(), given.session_id))
 
-    async def _images(self, who: Principal, run: RunView) -> list[JsonObject]:
+    async def _content(self, who: Principal, run: RunView) -> list[JsonObject]:
         """What the run made for the caller, once it has ended."""
         if run.status not in ENDED or not run.tool_used:
             return []
-        return await self._bridge.images(who, run.run_id)
+        return await self._bridge.content(who, run.run_id)
