@@ -161,6 +161,7 @@ async def serve_http(
                 stopping=stopping,
                 allow_unauthenticated=allow_unauthenticated,
                 on_listening=on_listening,
+                refusal=bridge.refusal,
             )
 
 

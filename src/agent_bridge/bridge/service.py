@@ -18,7 +18,7 @@ from agent_bridge.calls import Answer
 from agent_bridge.config import Config, Settings
 from agent_bridge.config.sanitised import sanitised
 from agent_bridge.config.schema import Server
-from agent_bridge.errors import BridgeError, RunNotFound
+from agent_bridge.errors import BridgeError, RunNotFound, TooMany
 from agent_bridge.events import Recorded
 from agent_bridge.records import Notice, Principal, Run, Session
 from agent_bridge.runs import Equip, Runs
@@ -176,6 +176,10 @@ class Bridge:
         request.validate()
         with self._runs.place():
             return await self._started(who, request)
+
+    def refusal(self) -> TooMany | None:
+        """Why no run can be started now, if none can. Doors may say so before they look any closer."""
+        return self._runs.refusal()
 
     async def _started(self, who: Principal, request: ChatRequest) -> RunView:
         """In a session of its own, where none is named."""

@@ -40,14 +40,20 @@ class Runs:
         self._leaving = asyncio.Event()
         self._beginning = 0
 
+    def refusal(self) -> TooMany | None:
+        """Why no run can be started now, if none can."""
+        if self._executor.room > self._beginning:
+            return None
+        return TooMany(
+            "The bridge is at work on as many runs as it takes at a time. Try again in a moment, or raise "
+            "runs_per_worker in servers.yaml."
+        )
+
     @contextlib.contextmanager
     def place(self) -> Generator[None]:
         """Holds a place for a run that is about to be started. Raises `TooMany` where there is none."""
-        if self._executor.room <= self._beginning:
-            raise TooMany(
-                "The bridge is at work on as many runs as it takes at a time. Try again in a moment, or raise "
-                "runs_per_worker in servers.yaml."
-            )
+        if refusal := self.refusal():
+            raise refusal
         self._beginning += 1
         try:
             yield

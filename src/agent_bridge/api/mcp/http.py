@@ -13,10 +13,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agent_bridge.api.mcp.admission import Admission
 from agent_bridge.api.mcp.refusal import view_of
 from agent_bridge.api.serving import is_loopback, refuse_exposure, serve
 from agent_bridge.api.stopping import Stopping
-from agent_bridge.errors import Unauthenticated
+from agent_bridge.errors import BridgeError, Unauthenticated
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
@@ -34,15 +35,25 @@ async def serve_http(
     allow_unauthenticated: bool = False,
     allowed_hosts: Sequence[str] = (),
     on_listening: Callable[[str], None] = lambda address: None,
+    refusal: Callable[[], BridgeError | None] = lambda: None,
 ) -> None:
-    """Until it is told to stop. Raises `ConfigInvalid` where it may not or cannot listen."""
+    """Until it is told to stop. Raises `ConfigInvalid` where it may not or cannot listen.
+
+    `refusal` says why no run can begin now, if none can.
+    """
     if server.auth is None and not allow_unauthenticated:
         refuse_exposure(host)
-    app = http_app(server, host, allowed_hosts=allowed_hosts)
+    app = http_app(server, host, allowed_hosts=allowed_hosts, refusal=refusal)
     await serve(app, host=host, port=port, stopping=stopping, on_listening=lambda at: on_listening(at + PATH))
 
 
-def http_app(server: FastMCP[Any], host: str, *, allowed_hosts: Sequence[str] = ()) -> Starlette:
+def http_app(
+    server: FastMCP[Any],
+    host: str,
+    *,
+    allowed_hosts: Sequence[str] = (),
+    refusal: Callable[[], BridgeError | None] = lambda: None,
+) -> Starlette:
     """The MCP endpoint and `/healthz`. A request must name a host that we have, and come from no other's page.
 
     On a loopback those are the loopback's names. Elsewhere they are `allowed_hosts`, and any where none are given.
@@ -50,7 +61,7 @@ def http_app(server: FastMCP[Any], host: str, *, allowed_hosts: Sequence[str] = 
     server.custom_route("/healthz", methods=["GET"])(_healthz)
     return server.http_app(
         path=PATH,
-        middleware=[Middleware(_Refusals)],
+        middleware=[Middleware(_Refusals), Middleware(Admission, refusal)],
         json_response=False,  # would drop every notification
         stateless_http=False,
         host_origin_protection=True,
@@ -67,10 +78,10 @@ class _Refusals:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        error = view_of(Unauthenticated("Send a valid bearer token in the Authorization header."))
+        self._body = json.dumps({"error": asdict(error)}).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        error = view_of(Unauthenticated("Send a valid bearer token in the Authorization header."))
-        body = json.dumps({"error": asdict(error)}).encode()
         refused = False
 
         async def answer(message: Message) -> None:
@@ -78,11 +89,11 @@ class _Refusals:
             if message["type"] == "http.response.start" and message["status"] == _UNAUTHORISED:
                 refused = True
                 kept = [(name, value) for name, value in message["headers"] if name == b"www-authenticate"]
-                length = str(len(body)).encode()
+                length = str(len(self._body)).encode()
                 headers = [*kept, (b"content-type", b"application/json"), (b"content-length", length)]
                 message = {**message, "headers": headers}
             elif message["type"] == "http.response.body" and refused:
-                message = {**message, "body": body}
+                message = {**message, "body": self._body}
             await send(message)
 
         await self._app(scope, receive, answer)
