@@ -23,6 +23,7 @@ from agent_bridge.records import LOCAL
 from agent_bridge.tools import JsonObject
 from support.mcp_entries import ACROSS, ERAS, EVERYWHERE, IN_PROCESS, QUICK, STDIO, Entry, Era, child, door, listening
 from support.mcp_hearing import Hearing
+from support.mcp_person import Person
 from support.scripts import obedient_bridge, read, script, written
 
 pytestmark = pytest.mark.anyio
@@ -32,26 +33,6 @@ across = pytest.mark.parametrize("entry", ACROSS, ids=str)
 legacy = pytest.mark.parametrize("entry", [entry for entry in IN_PROCESS if entry.era == "legacy"], ids=str)
 MODERN = IN_PROCESS[-1]
 BY_MODEL = {"approvals": {"by_model": True}}
-
-
-class Person:
-    """An elicitation handler: fills every form in as it was told, and remembers what it was shown."""
-
-    def __init__(self, action: str = "accept", **content: Any) -> None:
-        self._filled = mcp_types.ElicitResult.model_validate({"action": action, "content": content or None})
-        self.shown: list[mcp_types.ElicitRequestFormParams] = []
-        self.asked = asyncio.Event()
-
-    async def __call__(
-        self, message: str, kind: object, form: mcp_types.ElicitRequestFormParams, context: object
-    ) -> mcp_types.ElicitResult:
-        del message, kind, context
-        self.shown.append(form)
-        self.asked.set()
-        return await self.answer()
-
-    async def answer(self) -> mcp_types.ElicitResult:
-        return self._filled
 
 
 class Silent(Person):
@@ -66,7 +47,7 @@ class Silent(Person):
             await asyncio.Event().wait()
         finally:
             self.spared.set()
-        return self._filled
+        return await super().answer()
 
 
 def wipes(*ledgers: Path) -> str:

@@ -63,7 +63,7 @@ async def test_a_conversation_from_the_catalogue_to_the_end_of_its_session(entry
     assert [server["name"] for server in servers["servers"]] == ["assistant", "asleep"]
     assert (servers["count"], models) == (2, {"models": [], "count": 0})
     assert connected["status"] == "connected"
-    assert connected["tool_count"] == len(connected["tools"]) == 9
+    assert connected["tool_count"] == len(connected["tools"]) == 10
     run = fields(answered)
     assert (run["status"], run["response"], run["session_id"]) == ("completed", "Sunny.", session_id)
     assert [call["tool"] for call in run["tool_invocations"]] == ["look", "look"]
@@ -94,7 +94,7 @@ async def test_words_say_what_the_fields_say(entry: Entry) -> None:
     assert words(run).startswith("Sunny.")
     assert "20 tokens in, 10 out, $0.002, last_seq" in words(run)
     assert words(servers).splitlines()[1] == (
-        "- assistant (assistant): Answers. [ready, 9 tools of local, model scripted/one]"
+        "- assistant (assistant): Answers. [ready, 10 tools of local, model scripted/one]"
     )
 
 

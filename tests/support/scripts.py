@@ -20,7 +20,7 @@ from agent_bridge.config.schema import Approvals
 from agent_bridge.errors import ModelRateLimited
 from agent_bridge.events import Emit, Token
 from agent_bridge.messages import ModelRequest, Reply, ToolResult, text_of
-from agent_bridge.tools import JsonObject, Progress, Tool
+from agent_bridge.tools import CallContext, Inquiry, JsonObject, Progress, Question, Tool
 from support.bridges import SERVERS, scripted_bridge
 from support.scripted import LocalTools, Says, ScriptedModel
 
@@ -109,6 +109,23 @@ async def nap(seconds: float) -> str:
     return "rested"
 
 
+NAME_FORM: JsonObject = {
+    "type": "object",
+    "properties": {"name": {"type": "string", "title": "Name", "minLength": 2}},
+    "required": ["name"],
+}
+
+
+async def asks_name(context: CallContext) -> ToolResult:
+    """A tool whose server wants to know a name."""
+    await asyncio.sleep(0)
+    known = context.inquiry or Inquiry()
+    if "who" in known.answers:
+        return ToolResult(content=f"told: {json.dumps(known.answers['who'])}")
+    question = Question(message="What is your name?", schema=NAME_FORM)
+    return ToolResult(content="", inquiry=Inquiry(questions={"who": question}))
+
+
 def write(ledger: str, word: str) -> None:
     with Path(ledger).open("a") as lines:
         lines.write(f"{word} {time.monotonic()}\n")
@@ -148,7 +165,7 @@ async def obedient_bridge(
     destructive = [
         Tool(name=name, upstream="local", remote_name=name, parameters=LEDGER, destructive=True) for name in DESTRUCTIVE
     ]
-    tools = LocalTools({**bodies, "wipe": note, "stall": wait}, tools=destructive)
+    tools = LocalTools({**bodies, "wipe": note, "stall": wait, "asks_name": asks_name}, tools=destructive)
     rules = Approvals.model_validate(approvals or {})
     servers = {name: server.model_copy(update={"approvals": rules}) for name, server in SERVERS.items()}
     async with scripted_bridge(

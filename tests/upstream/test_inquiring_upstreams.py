@@ -210,10 +210,12 @@ async def test_calls_of_a_server_that_does_not_ask_are_made_at_once() -> None:
 async def test_the_model_answers_an_upstream_whose_entry_says_so(era: Era) -> None:
     model = Model()
     heard: list[tuple[float, float | None, str | None]] = []
+
+    def hear(done: float, total: float | None, message: str | None) -> None:
+        heard.append((done, total, message))
+
     async with curious(era, sampling="allow") as upstream:
-        telling = replace(
-            asking(sample=model), progress=lambda done, total, message: heard.append((done, total, message))
-        )
+        telling = replace(asking(sample=model), progress=hear)
         result = await upstream.call("ponder", telling)
         cut = await upstream.call("ponder", asking(sample=model), max_tokens=5)
 
