@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import socket
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import cast
 
 import pytest
 
@@ -235,6 +238,25 @@ async def test_nothing_that_was_handed_over_is_changed(stage: Stage) -> None:
     await stage.ask(request)
 
     assert (messages, TOOLS.definitions) == before
+
+
+async def test_what_was_sent_before_is_sent_again_byte_for_byte(stage: Stage) -> None:
+    """So that the provider finds it in its cache."""
+    stage.fake.script(Scripted(calls=(ALPHA, BETA)), Scripted(text=("Done.",)), Scripted(text=("Yes.",)))
+    messages: list[Message] = [*ASKED.messages]
+    for _ in range(2):
+        reply = await stage.ask(ModelRequest(messages=messages, tools=TOOLS))
+        messages.append(reply.message)
+        for call in reply.message.get("tool_calls", []):
+            messages.append({"role": "tool", "tool_call_id": call["id"], "content": "1"})
+    await stage.ask(ModelRequest(messages=[*messages, {"role": "user", "content": "Sure?"}], tools=TOOLS))
+
+    for before, after in pairwise(request.body for request in stage.requests):
+        for name, sent in before.items():
+            again = after[name]
+            if isinstance(sent, list) and isinstance(again, list):
+                again = cast(list[object], again)[: len(cast(list[object], sent))]
+            assert json.dumps(again) == json.dumps(sent), name
 
 
 async def test_a_reply_that_reached_its_limit_says_so(stage: Stage) -> None:
