@@ -246,9 +246,9 @@ async def test_what_was_sent_before_is_sent_again_byte_for_byte(stage: Stage) ->
     messages: list[Message] = [*ASKED.messages]
     for _ in range(2):
         reply = await stage.ask(ModelRequest(messages=messages, tools=TOOLS))
-        messages.append(reply.message)
-        for call in reply.message.get("tool_calls", []):
-            messages.append({"role": "tool", "tool_call_id": call["id"], "content": "1"})
+        calls = reply.message.get("tool_calls", [])
+        results: list[Message] = [{"role": "tool", "tool_call_id": call["id"], "content": "1"} for call in calls]
+        messages += [reply.message, *results]
     await stage.ask(ModelRequest(messages=[*messages, {"role": "user", "content": "Sure?"}], tools=TOOLS))
 
     for before, after in pairwise(request.body for request in stage.requests):
