@@ -32,7 +32,7 @@ def test_the_answer_goes_to_stdout_and_everything_else_to_stderr(tmp_path: Path)
     lines = shown(done.err).splitlines()
     assert lines[:5] == [
         "connecting…",
-        "assistant · scripted/one · 4 tools",
+        "assistant · scripted/one · 5 tools",
         "Two words.",
         '→ look_up {"word": "one"}',
         '→ look_up {"word": "two"}',

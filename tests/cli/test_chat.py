@@ -24,7 +24,7 @@ def test_a_conversation_in_a_terminal(tmp_path: Path) -> None:
         code = terminal.leave()
 
     assert code == 0
-    assert "assistant · scripted/one · 4 tools" in terminal.screen
+    assert "assistant · scripted/one · 5 tools" in terminal.screen
     assert "agent-bridge chat --session ses_" in terminal.screen
 
 
@@ -132,7 +132,7 @@ def test_the_commands_of_a_conversation(tmp_path: Path) -> None:
 def test_a_new_session_forgets_the_old_one(tmp_path: Path) -> None:
     done = play("tools", "chat", home=tmp_path, stdin=b"/new\n/server assistant\n/server nowhere\nhello\n")
 
-    assert done.err.count("assistant · scripted/one · 4 tools") == 3
+    assert done.err.count("assistant · scripted/one · 5 tools") == 3
     assert "There is no server 'nowhere'" in done.err
     assert "Both are words.\n" in done.out
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +14,10 @@ from agent_bridge.terminal.asking import Asking
 from agent_bridge.terminal.filling import fill_in
 from agent_bridge.tools import JsonObject
 from agent_bridge.views import PendingView
+from support.plays import play, play_in_terminal
 from support.screens import Typed, page_on, shown_on, window
-
-pytestmark = pytest.mark.anyio
+from support.scripts import NAME_FORM
+from support.terminals import CTRL_D
 
 
 async def filled(field: JsonObject, *lines: str | None, needed: bool = True) -> tuple[JsonObject | None, list[str]]:
@@ -57,6 +61,7 @@ MANY: JsonObject = {"type": "array", "items": {"anyOf": [{"const": "a", "title":
         (MANY, "An A,b", ["a", "b"]),
     ],
 )
+@pytest.mark.anyio
 async def test_what_is_typed_becomes_a_value_of_the_field(field: JsonObject, line: str, value: object) -> None:
     values, said = await filled(field, line)
     assert (values, len(said)) == ({"it": value}, 1)
@@ -74,12 +79,14 @@ async def test_what_is_typed_becomes_a_value_of_the_field(field: JsonObject, lin
         (DAYS, ",", "That does not fit: `it`: [] should be non-empty."),
     ],
 )
+@pytest.mark.anyio
 async def test_what_does_not_fit_is_told_and_asked_again(field: JsonObject, line: str, complaint: str) -> None:
     values, said = await filled(field, line, None)
     assert (values, said[1]) == (None, complaint)
     assert said[0] == said[2]
 
 
+@pytest.mark.anyio
 async def test_a_field_that_is_not_needed_can_be_left_out() -> None:
     assert (await filled({"type": "string"}, "", needed=False))[0] == {}
 
@@ -95,10 +102,12 @@ async def test_a_field_that_is_not_needed_can_be_left_out() -> None:
         ({**DAYS, "default": ["mon", "tue"]}, "it (1 mon, 2 tue, 3 wed, several with commas, Enter for mon, tue): "),
     ],
 )
+@pytest.mark.anyio
 async def test_a_person_reads_what_can_be_typed(field: JsonObject, question: str) -> None:
     assert (await filled(field, None))[1] == [question]
 
 
+@pytest.mark.anyio
 async def test_an_optional_field_says_so() -> None:
     assert (await filled({"type": "string"}, None, needed=False))[1] == ["it (Enter for nothing): "]
 
@@ -129,17 +138,62 @@ async def answered(
         ([None], None),
     ],
 )
+@pytest.mark.anyio
 async def test_a_question_is_answered_declined_or_left_open(lines: Sequence[str | None], answer: Answer | None) -> None:
     assert (await answered(*lines))[0] == answer
 
 
+@pytest.mark.anyio
 async def test_a_question_without_fields_is_answered_with_yes() -> None:
     answer, _ = await answered("y\n", form={"type": "object", "properties": {}})
     assert answer == Answer(decision="approve", by="the user", arguments={})
 
 
+@pytest.mark.anyio
 async def test_a_short_question_is_in_its_line_and_a_long_one_before_it() -> None:
     _, short = await answered("n\n")
     _, long = await answered("n\n", reason="shop asks: For whom?\n\nIt is \x1b[31mneeded.")
     assert short == "shop asks: For whom? [y/N, ? helps] "
     assert long == "shop asks: For whom?\n\nIt is [31mneeded.\nAnswer that? [y/N, ? helps] "
+
+
+QUESTION = "local asks: What is your name?"
+
+
+def test_ask_in_a_terminal_puts_the_question_and_goes_on(tmp_path: Path) -> None:
+    with play_in_terminal("asking tool", "ask", "hello", home=tmp_path, environ={"NO_COLOR": "1"}) as terminal:
+        terminal.see(f"! {QUESTION}")
+        terminal.see(f"{QUESTION} [y/N, ? helps]")
+        terminal.type("y\n")
+        terminal.see("Name: ")
+        terminal.type("A\n")
+        terminal.see("That does not fit: `name`: 'A' is too short.")
+        terminal.type("Ada\n")
+        code = terminal.leave()
+
+    assert code == 0
+    assert "approve by the user" in terminal.screen
+    assert 'told: {"action": "accept", "content": {"name": "Ada"}}' in terminal.screen
+    assert "Hello." in terminal.screen
+
+
+def test_a_question_that_is_left_open_is_put_again_when_the_session_is_gone_on_with(tmp_path: Path) -> None:
+    store = f"--store=sqlite:///{tmp_path}/runs.db"
+    done = play("asking tool", "ask", "hello", store, home=tmp_path)
+    [session_id] = re.findall(r"to decide: agent-bridge chat --session (\w+)", done.err)
+    assert done.code == 3
+
+    with play_in_terminal("after the approval", "chat", store, "--session", session_id, home=tmp_path) as terminal:
+        terminal.see(f"{QUESTION} [y/N, ? helps]")
+        terminal.type("n\n")
+        terminal.see('told: {"action": "decline"}')
+        terminal.see("Gone.")
+        terminal.see("> ")
+        terminal.type(CTRL_D)
+        assert terminal.leave() == 0
+
+
+def test_for_programs_the_run_says_what_is_asked(tmp_path: Path) -> None:
+    done = play("asking tool", "ask", "--json", "hello", f"--store=sqlite:///{tmp_path}/runs.db", home=tmp_path)
+    [pending] = json.loads(done.out)["pending"]
+    assert (done.code, pending["reason"], pending["schema"]) == (3, QUESTION, NAME_FORM)

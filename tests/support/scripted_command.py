@@ -18,6 +18,7 @@ from agent_bridge.terminal.failures import guarded
 from agent_bridge.tools import Progress, Tool
 from support.bridges import scripted_bridge
 from support.scripted import LocalTools, Says, ScriptedModel
+from support.scripts import asks_name
 
 
 async def look_up(word: str) -> str:
@@ -68,6 +69,7 @@ PLAYS: Mapping[str, list[Says | BridgeError]] = {
         Says(text=("A moment.",), then=typed, calls=[("delete", {"word": "one"})]),
         Says(text=("I may not.",)),
     ],
+    "asking tool": [Says(calls=[("asks_name", {})]), Says(text=("Hello.",)), Says(text=("Still here.",))],
     "after the approval": [Says(text=("Gone.",)), Says(text=("Still here.",))],
     "stubborn tool": [Says(calls=[("slow_and_stubborn", {})])],
     "stuck model": [Says(text=("It is",), then=stuck), Says(text=("Here again.",))],
@@ -80,7 +82,8 @@ PLAYS: Mapping[str, list[Says | BridgeError]] = {
 def main(play: str, *arguments: str) -> int:
     options = parse(arguments, os.environ)
     servers = {"assistant": Server(upstreams=("local",), limits=Limits(max_steps=3))}
-    bodies = {"look_up": look_up, "slow_wait": slow_wait, "slow_and_stubborn": slow_and_stubborn, "delete": look_up}
+    slow = {"slow_wait": slow_wait, "slow_and_stubborn": slow_and_stubborn}
+    bodies = {"look_up": look_up, "delete": look_up, "asks_name": asks_name, **slow}
     delete = Tool(name="delete", upstream="local", remote_name="delete", destructive=True)
     tools = LocalTools(bodies, tools=[delete])
     store = options.store or "sqlite://:memory:"
