@@ -41,6 +41,10 @@ class ScriptedModel:
         self.requests: list[ModelRequest] = []
         self.facts = ModelFacts()
 
+    def then(self, *script: Says | BridgeError) -> None:
+        """Goes on with these when its script is over."""
+        self._script += script
+
     async def complete(self, request: ModelRequest, emit: Emit) -> Reply:
         self.asked.append(list(request.messages))
         self.requests.append(request)

@@ -49,9 +49,6 @@ SHOWN = ("read", "read_table", "look")
 class Reader(ScriptedModel):
     """Follows its script, and then reads on for as long as it is told how."""
 
-    def then(self, *script: Says) -> None:
-        self._script += script
-
     async def complete(self, request: ModelRequest, emit: Emit) -> Reply:
         if not self._script:
             told = [text_of(message["content"]) for message in request.messages if message["role"] == "tool"]
