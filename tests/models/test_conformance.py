@@ -26,7 +26,7 @@ from agent_bridge.events import Event, Retry, Thinking, Token
 from agent_bridge.messages import Message, ModelRequest, Reply, ToolCall, Usage
 from agent_bridge.models import Model
 from agent_bridge.tools import JsonObject, Tool, ToolDefinitions
-from support.providers import FakeProviders, Refused, Request, Scripted, ScriptedCall, Silent
+from support.providers import FakeProviders, Refused, Request, Scripted, ScriptedCall, Silent, Verbatim
 from support.providers.opening import open_model
 from support.providers.rows import KEY, ROWS, ProviderRow
 from support.providers.script import SIGNATURE, Ending, Trouble
@@ -311,6 +311,25 @@ async def test_a_provider_may_say_until_when_to_wait(stage: Stage) -> None:
 
     [wait_s] = [event.wait_s for event in stage.events if isinstance(event, Retry)]
     assert (wait_s, reply.message["content"]) == (0, "ok")
+
+
+@where(lambda row: row.name == "gemini")
+async def test_google_says_in_its_refusal_how_long_to_wait(stage: Stage) -> None:
+    said = {
+        "error": {
+            "code": 429,
+            "message": "Resource has been exhausted.",
+            "status": "RESOURCE_EXHAUSTED",
+            "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.02s"}],
+        }
+    }
+    body = json.dumps(said, indent=2).encode()
+    stage.fake.script(Verbatim(status=429, content_type="application/json", body=body), Scripted(text=("ok",)))
+
+    await stage.ask()
+
+    [wait_s] = [event.wait_s for event in stage.events if isinstance(event, Retry)]
+    assert 0.02 <= wait_s <= 0.03
 
 
 async def test_an_outage_is_reported_after_two_more_attempts(stage: Stage) -> None:

@@ -144,7 +144,6 @@ def test_what_may_help_is_tried_again(failure: Failure, failures: int, wait_s: f
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-1"}, None),
         ({"retry-after": ""}, None),
-        ({}, None),
     ],
 )
 def test_a_provider_may_ask_to_wait_in_seconds_in_milliseconds_or_until_a_date(
@@ -153,6 +152,19 @@ def test_a_provider_may_ask_to_wait_in_seconds_in_milliseconds_or_until_a_date(
     a_moment = datetime(1994, 11, 6, 8, 49, 27, 400_000, tzinfo=UTC).timestamp()
 
     assert asked_to_wait_s(headers, now=lambda: a_moment) == seconds
+
+
+@pytest.mark.parametrize(
+    ("headers", "words", "seconds"),
+    [
+        ({}, '{"details": [{"@type": "x/google.rpc.RetryInfo", "retryDelay": "27s"}]}', 27.0),
+        ({}, r'b\'{\\n "retryDelay": "0.5s"\\n}\'', 0.5),
+        ({"retry-after": "3"}, '"retryDelay":"27s"', 3.0),
+        ({}, "Try again later.", None),
+    ],
+)
+def test_google_says_in_words_how_long_to_wait(headers: dict[str, str], words: str, seconds: float | None) -> None:
+    assert asked_to_wait_s(headers, words) == seconds
 
 
 def test_callers_who_failed_together_come_back_apart_and_never_too_early() -> None:

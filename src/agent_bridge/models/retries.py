@@ -12,19 +12,25 @@ from random import SystemRandom
 
 from agent_bridge.models.failures import Failure
 
+_IN_WORDS = re.compile(r'"retryDelay\W{1,6}(?P<seconds>\d+(\.\d+)?)s')
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
-def asked_to_wait_s(headers: Mapping[str, str], *, now: Callable[[], float] = time.time) -> float | None:
+def asked_to_wait_s(
+    headers: Mapping[str, str], words: str = "", *, now: Callable[[], float] = time.time
+) -> float | None:
     """How long a provider asks to wait: in milliseconds, as OpenAI and Azure do, in seconds, or until a date.
 
-    `headers` are by lower-case name.
+    `headers` are by lower-case name. Google says it in the `words` of its refusal.
     """
     milliseconds, said = headers.get("retry-after-ms", ""), headers.get("retry-after", "")
     if _NUMBER.fullmatch(milliseconds):
         return float(milliseconds) / 1000
     if _NUMBER.fullmatch(said):
         return float(said)
+    if not said:
+        in_words = _IN_WORDS.search(words)
+        return float(in_words["seconds"]) if in_words else None
     try:
         return max(0.0, ceil(parsedate_to_datetime(said).timestamp() - now()))
     except (ValueError, OverflowError):

@@ -83,7 +83,7 @@ def failure_of(error: Exception, scrubber: Scrubber, *, in_stream: bool) -> Fail
     return Failure(
         kind=kind,
         words="" if kind in _WORDLESS else scrubber.words_of(str(cause)),
-        retry_after_s=asked_to_wait_s({name.lower(): value for name, value in headers.items()}),
+        retry_after_s=asked_to_wait_s({name.lower(): value for name, value in headers.items()}, text),
     )
 
 

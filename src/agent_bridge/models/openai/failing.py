@@ -27,7 +27,7 @@ def refusal(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, sc
     text = body.decode("utf-8", "replace")
     kind = kind_of(status if status >= _FIRST_ERROR else None, text)
     known = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
-    return Failure(kind=kind, words=_words(kind, text, scrubber), retry_after_s=asked_to_wait_s(known))
+    return Failure(kind=kind, words=_words(kind, text, scrubber), retry_after_s=asked_to_wait_s(known, text))
 
 
 def broken(said: object, scrubber: Scrubber) -> Failure:
