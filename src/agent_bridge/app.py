@@ -53,6 +53,7 @@ async def open_bridge(
                 builtins=BUILTINS,
                 lock=config.lock,
                 vault=_vault(store, store_url, config.environ),
+                notebook=store,
             )
         )
         changes = Changes()

@@ -19,6 +19,7 @@ from agent_bridge.upstream.circuit import Circuit
 from agent_bridge.upstream.life import Life
 from agent_bridge.upstream.line_log import LineLog
 from agent_bridge.upstream.link import Dial, Era, Link, RemoteTool
+from agent_bridge.upstream.memory import Memory, Remembered
 from agent_bridge.upstream.terms import Terms
 from agent_bridge.upstream.turns import Turns
 
@@ -38,6 +39,7 @@ class Connection:
         terms: Terms,
         *,
         tasks: asyncio.TaskGroup,
+        memory: Memory | None = None,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -55,9 +57,12 @@ class Connection:
         self._dial = dial
         self._eras: Sequence[Era] = _eras(terms.config.protocol)
         self._tasks = tasks
+        self._memory = memory
+        self._remembered = Remembered()
         self._clock = clock
         self._jitter = jitter
         self._life: Life | None = None
+        self._is_new = True
         self._failures = 0
         self._not_before = 0.0
         self._closed = False
@@ -75,6 +80,13 @@ class Connection:
         return self.link is not None or (self._life is not None and self._life.was_idle)
 
     @property
+    def names(self) -> Sequence[str]:
+        """What the tools are called that may be offered; before it was reached, those of an earlier start."""
+        if self.tools is None:
+            return self._remembered.tools
+        return [tool.name for tool in self.tools if self.terms.admits(tool)]
+
+    @property
     def problem(self) -> Notice | None:
         """Why it had better not be counted on now."""
         if self.failure is not None:
@@ -83,13 +95,18 @@ class Connection:
         return Notice(code=UpstreamUnavailable.code, message=problem) if problem else None
 
     @property
+    def at_rest(self) -> bool:
+        """Nothing of it is open, or being opened."""
+        return self._life is None or (self._life.settled.is_set() and self._life.link is None)
+
+    @property
     def busy(self) -> bool:
         return self._life is not None and self._life.busy
 
     async def settle(self, *, at_once: bool = False) -> None:
         """Returns when it is connected, or known not to be. `at_once` does not wait out the pause after a failure."""
         life = self._life
-        if life is None or (life.settled.is_set() and life.link is None):
+        if life is None or self.at_rest:
             if self._closed or (self._clock() < self._not_before and not at_once):
                 return
             life = self._begin()
@@ -105,8 +122,7 @@ class Connection:
 
     def try_again(self) -> None:
         """Begins another attempt in the background, where the last one has failed and its pause is over."""
-        life = self._life
-        if self.failure and life and life.settled.is_set() and self._clock() >= self._not_before and not self._closed:
+        if self.failure and self.at_rest and self._clock() >= self._not_before and not self._closed:
             self._begin()
 
     async def call(self, tool: RemoteTool, arguments: JsonObject, context: CallContext) -> ToolResult:
@@ -124,6 +140,16 @@ class Connection:
         if self._life is not None:
             self._life.retire()
 
+    async def eras(self) -> Sequence[Era]:
+        """What to try, in turn."""
+        if self._memory is not None and self._is_new:
+            self._is_new = False
+            self._remembered = await self._memory.recall()
+            self.version += 1
+            if self._remembered.legacy and self.terms.config.protocol == "auto":
+                self._eras = ("legacy",)
+        return self._eras
+
     def on_opened(self, era: Era, link: Link) -> None:
         self.failure = None
         self._failures = 0
@@ -139,6 +165,9 @@ class Connection:
         if ordered != self.tools:
             self.tools = ordered
             self.version += 1
+        if self._memory is not None:
+            remembered = Remembered(tools=tuple(self.names), legacy=self._eras != _eras(self.terms.config.protocol))
+            self._tasks.create_task(self._memory.note(remembered))
 
     def on_failed(self, error: BridgeError) -> None:
         self.failure = error
@@ -150,7 +179,7 @@ class Connection:
         self._not_before = self._clock() + pause * (1 - self._jitter() / 2)
 
     def _begin(self) -> Life:
-        life = Life(self._dial, self._eras, self.terms, keeper=self, tasks=self._tasks)
+        life = Life(self._dial, self.terms, keeper=self, tasks=self._tasks)
         # In a context of its own: it outlives the request that needs it first.
         self._tasks.create_task(life.live(), name=f"upstream {self.name}", context=Context())
         self._life = life

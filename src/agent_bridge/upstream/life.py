@@ -13,7 +13,7 @@ from agent_bridge.messages import ToolResult
 from agent_bridge.tools import CallContext, JsonObject
 from agent_bridge.upstream import advice
 from agent_bridge.upstream.line_log import LineLog
-from agent_bridge.upstream.link import Dial, Era, Link, Lost, NotOpened, Opened, Patience, RemoteTool
+from agent_bridge.upstream.link import Dial, Era, Link, Lost, Opened, Patience, RemoteTool
 from agent_bridge.upstream.terms import Terms
 
 _RELIST_S = 30.0
@@ -29,6 +29,10 @@ class Keeper(Protocol):
     @property
     def log(self) -> LineLog: ...
 
+    async def eras(self) -> Sequence[Era]:
+        """Which to try, in turn."""
+        ...
+
     def on_opened(self, era: Era, link: Link) -> None: ...
 
     def on_tools(self, link: Link, tools: Sequence[RemoteTool]) -> None: ...
@@ -37,13 +41,12 @@ class Keeper(Protocol):
 
 
 class Life:
-    """Tries the given eras in turn, and then lives until it is retired or its upstream ends it."""
+    """Tries the eras that its keeper names in turn, and then lives until it is retired or its upstream ends it."""
 
-    def __init__(self, dial: Dial, eras: Sequence[Era], terms: Terms, *, keeper: Keeper, tasks: asyncio.TaskGroup):
+    def __init__(self, dial: Dial, terms: Terms, *, keeper: Keeper, tasks: asyncio.TaskGroup):
         self.settled = asyncio.Event()
         """Set once it is known whether there is a connection."""
         self._dial = dial
-        self._eras = eras
         self._terms = terms
         self._used_at = 0.0
         self._keeper = keeper
@@ -131,27 +134,25 @@ class Life:
 
     async def _live(self) -> None:
         await self._dial.load()
+        eras = await self._keeper.eras()
         timeout_s = self._terms.config.timeout_s
         patience = Patience(timeout_s, asyncio.get_running_loop().time() + timeout_s)
-        for era in self._eras:
+        for era in eras:
             async with self._dial(era, patience, self) as outcome:
                 if isinstance(outcome, Opened):
                     self._open(era, outcome)
                     await self._stay()
                     return
-                if not self._worth_another(era, outcome):
+                if not outcome.perhaps_legacy or era == eras[-1]:
                     self._fail(outcome.error)
                     return
             self._gone = False
 
-    def _worth_another(self, era: Era, outcome: NotOpened) -> bool:
-        return outcome.perhaps_legacy and era != self._eras[-1]
-
     def _open(self, era: Era, opened: Opened) -> None:
         self._link = opened.link
         self._used_at = asyncio.get_running_loop().time()
-        self._keeper.on_tools(opened.link, opened.tools)
         self._keeper.on_opened(era, opened.link)
+        self._keeper.on_tools(opened.link, opened.tools)
         self.settled.set()
         if self._tools_are_stale:
             self.tools_changed()

@@ -18,18 +18,21 @@ from agent_bridge.config.schema import ToolFilter, Upstream
 from agent_bridge.errors import UpstreamUnavailable
 from agent_bridge.records import NOBODY, Notice, Principal, Tenant
 from agent_bridge.upstream import advice
+from agent_bridge.upstream.assembly import Assemblies, selection
 from agent_bridge.upstream.connection import Connection
 from agent_bridge.upstream.credentials import Credentials, Drawer, Vault
 from agent_bridge.upstream.dialling import Dialler
+from agent_bridge.upstream.memory import Memory, Notebook
 from agent_bridge.upstream.report import UpstreamReport, notice_of, report_of
 from agent_bridge.upstream.target import Surroundings, transport_of
 from agent_bridge.upstream.terms import Terms
-from agent_bridge.upstream.toolset import Assembly, Toolset, assemble, selection
+from agent_bridge.upstream.toolset import Toolset
 from agent_bridge.views import ServerState
 
 MAX_CALLERS_UPSTREAMS = 32
 """How many upstreams that callers named by address stay connected; the one used longest ago is closed for a new one."""
-_MAX_KNOWN_TOOLSETS = 256
+_MOST_CONNECTIONS = 256
+"""More are known only as long as they are open."""
 _NO_EXTRA: Mapping[str, Upstream] = {}
 
 
@@ -43,15 +46,9 @@ class Key:
     principal: str = ""
     """Who is logged in to it; empty where it does not matter who calls."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Selection:
-    """Which tools: those of some of the chosen upstreams that pass both filters."""
-
-    chosen: tuple[tuple[str, Connection], ...]
-    of: frozenset[str]
-    filter: ToolFilter
-    narrow: tuple[str, ...]
+    @property
+    def is_private(self) -> bool:
+        return bool(self.session_id or self.principal)
 
 
 class Upstreams:
@@ -66,8 +63,11 @@ class Upstreams:
         vault: Vault | None = None,
         clock: Callable[[], float] = time.monotonic,
         lock: Lock | None = None,
+        notebook: Notebook | None = None,
     ) -> None:
-        """Without a `vault`, logins to the upstreams last as long as the process."""
+        """Without a `vault`, logins to the upstreams last as long as the process; without a `notebook`, so does what
+        was learnt of them."""
+        self._notebook = notebook
         self._configs = configs
         self._lock = lock
         self._credentials = Credentials(vault or Vault(Drawer(), lambda: [secrets.token_bytes(32)]))
@@ -77,7 +77,7 @@ class Upstreams:
         self._connections: dict[Key, Connection] = {}
         self._callers: OrderedDict[tuple[str, str], Connection] = OrderedDict()
         self._all: WeakSet[Connection] = WeakSet()
-        self._known: OrderedDict[_Selection, Assembly] = OrderedDict()
+        self._assemblies = Assemblies()
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
@@ -113,15 +113,15 @@ class Upstreams:
         notices = [notice_of(one) for one in chosen.values() if one.problem or not one.usable]
         unknown = [name for name in names if name not in chosen]
         notices += [Notice(code=UpstreamUnavailable.code, message=advice.unknown_upstream(name)) for name in unknown]
-        return Toolset(chosen, partial(self._assembly, chosen, filter, tuple(narrow)), notices=tuple(notices))
+        assemble = partial(self._assemblies.get, chosen, filter, tuple(narrow))
+        return Toolset(chosen, assemble, notices=tuple(notices))
 
     def release(self, session_id: str) -> None:
         """Closes what this session has for itself alone."""
         for key in [key for key in self._connections if key.session_id == session_id != ""]:
             released = self._connections.pop(key)
             released.close()
-            for known in [known for known in self._known if (key.upstream, released) in known.chosen]:
-                del self._known[known]
+            self._assemblies.forget(released)
 
     def state(self, names: Sequence[str], *, filter: ToolFilter | None = None) -> tuple[ServerState, int | None]:
         """How these upstreams are, and how many tools they have together, where that is known. Reaches nothing."""
@@ -184,9 +184,17 @@ class Upstreams:
             principal=tenant.principal if upstream.knows_callers_apart else "",
         )
         if key not in self._connections:
+            self._forget_closed()
             around = replace(self._around, principal=tenant.principal)
-            self._connections[key] = self._connection(name, upstream, around)
+            self._connections[key] = self._connection(name, upstream, around, self._notebook)
         return self._connections[key]
+
+    def _forget_closed(self) -> None:
+        """A session that has expired, or is released in another process, leaves its connections here to grow idle."""
+        if len(self._connections) < _MOST_CONNECTIONS:
+            return
+        for key in [key for key, connection in self._connections.items() if key.is_private and connection.at_rest]:
+            self._assemblies.forget(self._connections.pop(key))
 
     def _speaker(self, name: str) -> Connection | None:
         """The one that stands for all connections of the upstream, where sessions have one each: the best of them."""
@@ -211,30 +219,19 @@ class Upstreams:
         is_locked = upstream.builtin is None and self._configs.get(name) is upstream
         return Terms(upstream, self._lock.get(name, {}) if self._lock is not None and is_locked else None)
 
-    def _connection(self, name: str, upstream: Upstream, around: Surroundings) -> Connection:
+    def _connection(
+        self, name: str, upstream: Upstream, around: Surroundings, notebook: Notebook | None = None
+    ) -> Connection:
         connection = Connection(
             name,
             Dialler(name, upstream, around),
             self._terms(name, upstream),
             tasks=self._tasks,
+            memory=Memory(notebook, name, upstream) if notebook and upstream.builtin is None else None,
             clock=self._clock,
         )
         self._all.add(connection)
         return connection
-
-    def _assembly(
-        self, chosen: Mapping[str, Connection], filter: ToolFilter, narrow: tuple[str, ...], of: frozenset[str]
-    ) -> Assembly:
-        key = _Selection(tuple(chosen.items()), of, filter, narrow)
-        versions = tuple(connection.version for connection in chosen.values())
-        known = self._known.get(key)
-        if known is None or known.versions != versions:
-            definitions, routes = assemble(selection(chosen, filter, narrow, of=of))
-            known = self._known[key] = Assembly(versions, definitions, routes)
-        self._known.move_to_end(key)
-        if len(self._known) > _MAX_KNOWN_TOOLSETS:
-            self._known.popitem(last=False)
-        return known
 
     def _count(self, names: Sequence[str], filter: ToolFilter | None) -> int | None:
         chosen = {name: connection for name in names if (connection := self._speaker(name)) is not None}

@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from agent_bridge.config.schema import ToolFilter
 from agent_bridge.messages import ToolResult
 from agent_bridge.records import Notice
-from agent_bridge.rules import SchemaRules
 from agent_bridge.tools import CallContext, JsonObject, ToolDefinitions
 from agent_bridge.upstream import advice
+from agent_bridge.upstream.assembly import Assembly
 from agent_bridge.upstream.connection import Connection
 from agent_bridge.upstream.content import failure
-from agent_bridge.upstream.filters import selected
 from agent_bridge.upstream.link import Method, RemoteTool
-from agent_bridge.upstream.names import final_names
 
 BACK = "upstream_available"
 """The code of the notice that an upstream is back."""
 WITHHELD = "tools_withheld"
 """The code of the notice that tools of an upstream are not as they were accepted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where a tool is, and what it may be called with."""
-
-    connection: Connection
-    tool: RemoteTool
-    rules: SchemaRules
-
-
-@dataclass(frozen=True, slots=True)
-class Assembly:
-    """Tools as they were put together, and the versions of the connections that they were put together from."""
-
-    versions: tuple[int, ...]
-    definitions: ToolDefinitions
-    routes: Mapping[str, Route]
 
 
 Assemble = Callable[[frozenset[str]], Assembly]
@@ -126,34 +105,3 @@ def _withheld(connections: Mapping[str, Connection]) -> list[Notice]:
         for name, connection in connections.items()
     }
     return [Notice(code=WITHHELD, message=advice.withheld(name, tools)) for name, tools in withheld.items() if tools]
-
-
-def selection(
-    chosen: Mapping[str, Connection], filter: ToolFilter, narrow: tuple[str, ...], *, of: Collection[str]
-) -> dict[str, tuple[Connection, str, RemoteTool]]:
-    """The tools of some of the chosen upstreams, by name. The names also reckon with those of the others."""
-    offered = {
-        (upstream, tool.name): (connection, upstream, tool)
-        for upstream, connection in chosen.items()
-        for tool in connection.tools or ()
-        if connection.terms.admits(tool)
-    }
-    return {
-        name: offered[remote]
-        for remote, name in final_names(offered).items()
-        if remote[0] in of and selected(remote, name, filter=filter, narrow=narrow)
-    }
-
-
-def assemble(
-    tools: Mapping[str, tuple[Connection, str, RemoteTool]],
-) -> tuple[ToolDefinitions, Mapping[str, Route]]:
-    """By their names in the session: each tool with its connection and the name of its upstream."""
-    definitions = ToolDefinitions(
-        tuple(
-            connection.terms.definition(name, upstream, tool)
-            for name, (connection, upstream, tool) in sorted(tools.items())
-        )
-    )
-    routes = {name: Route(connection, tool, SchemaRules(tool.schema)) for name, (connection, _, tool) in tools.items()}
-    return definitions, routes
