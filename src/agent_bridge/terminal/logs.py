@@ -9,6 +9,8 @@ from types import TracebackType
 ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 _CHATTY = ("asyncio", "httpx", "httpx2", "httpcore", "LiteLLM", "mcp", "fastmcp")
 """Libraries whose everyday remarks are theirs, and whose debug log holds whole messages, secrets included."""
+_QUOTING = ("mcp.client.auth", "mcp.client.streamable_http")
+"""They tell of every refused login and every garbled answer with a traceback, and quote what the server has sent."""
 
 
 class _Formatter(logging.Formatter):
@@ -26,7 +28,7 @@ def start_logging(level: str, *, tracebacks: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter(tracebacks=tracebacks))
     logging.basicConfig(level=chosen, handlers=[handler])
-    # It tells of every refused login with a traceback, and quotes what a server has sent.
-    logging.getLogger("mcp.client.auth").setLevel(logging.CRITICAL)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(chosen, logging.WARNING))
+    for name in _QUOTING:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
