@@ -61,6 +61,7 @@ class Legs:
         self._drain_s = drain_s
         self._most = most
         self._legs: dict[str, Leg] = {}
+        self._ended: dict[str, Leg] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -73,11 +74,11 @@ class Legs:
 
     def get(self, run_id: str) -> Leg | None:
         """The run's leg while it is at work, and for a moment after it has ended the run."""
-        return self._legs.get(run_id)
+        return self._legs.get(run_id) or self._ended.get(run_id)
 
     @property
     def room(self) -> int:
-        return self._most - len(self._tasks)
+        return self._most - len(self._legs)
 
     async def execute(self, run: Run, session: Session) -> None:
         leg = await self._begun(run, session)
@@ -114,12 +115,13 @@ class Legs:
         except Exception:
             log.exception("run %s could not be ended; the next process that finds it goes on", leg.run.run_id)
         finally:
-            leg.journal.close()
-            if leg.newest.ended:
-                asyncio.get_running_loop().call_later(LINGER_S, self._forget, leg)
-            else:
-                self._forget(leg)
+            self._over(leg)
 
-    def _forget(self, leg: Leg) -> None:
-        if self._legs.get(leg.run.run_id) is leg:
-            del self._legs[leg.run.run_id]
+    def _over(self, leg: Leg) -> None:
+        run_id = leg.run.run_id
+        if self._legs.get(run_id) is leg:
+            del self._legs[run_id]
+        if leg.newest.ended:
+            self._ended[run_id] = leg
+            asyncio.get_running_loop().call_later(LINGER_S, self._ended.pop, run_id, None)
+        leg.journal.close()

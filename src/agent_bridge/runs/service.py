@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
 
 from agent_bridge.calls import EXPIRED, Answer, decided
 from agent_bridge.config import Settings
@@ -20,14 +19,12 @@ from agent_bridge.records import Approval, Run, Session
 from agent_bridge.runs.endings import ended, remembered
 from agent_bridge.runs.leg import last_event
 from agent_bridge.runs.legs import Executor, Legs
+from agent_bridge.runs.waiting import Waits
 from agent_bridge.store import LeaseLost, Store, TurnTaken
 
 CANCEL_PATIENCE_S = 2.0
 """How long the owner of a run in another process has to end it; then it is taken away from it."""
 LOOK_AGAIN_S = 1.0
-LAST_WAIT_S = 0.5
-"""How long anyone may still wait for a run here once this process is about to end."""
-T = TypeVar("T")
 
 
 class Runs:
@@ -37,7 +34,7 @@ class Runs:
         self._executor = executor
         self._settings = settings
         self._cancelling: set[asyncio.Task[Run]] = set()
-        self._leaving = asyncio.Event()
+        self._waits = Waits()
         self._beginning = 0
 
     def refusal(self) -> TooMany | None:
@@ -86,8 +83,11 @@ class Runs:
 
     async def events(self, run: Run, *, after: int, wait_s: float) -> list[Recorded]:
         """Those with `seq > after`; without any, the first to come within `wait_s`, or none."""
-        events = self._events(run, after, wait_s)
-        return await (self._unless_leaving(events) if wait_s > 0 else events) or []
+        if wait_s <= 0:
+            return await self._events(run, after, 0)
+        async with self._waits.within(None):  # it keeps its own time
+            return await self._events(run, after, wait_s)
+        return []
 
     async def _events(self, run: Run, after: int, wait_s: float) -> list[Recorded]:
         loop = asyncio.get_running_loop()
@@ -104,15 +104,13 @@ class Runs:
 
     async def wait(self, run: Run, wait_s: float | None) -> Run:
         """The run when it has ended or a person must decide, or as it is after `wait_s`."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
-                if at_rest := await self._unless_leaving(self._at_rest(run)):
-                    return at_rest
+        async with self._waits.within(wait_s):
+            return await self._at_rest(run)
         return await self.newest(run)
 
     def let_go(self) -> None:
         """This process is about to end: from now on nobody waits long, and who waits already is told how things are."""
-        self._leaving.set()
+        self._waits.let_go()
 
     async def answer(self, run: Run, approval_id: str, answer: Answer) -> Run:
         """Writes a person's decision down and, when all are made, goes on.
@@ -201,19 +199,6 @@ class Runs:
             cancelling = asyncio.create_task(self.cancel(begun))
             self._cancelling.add(cancelling)
             cancelling.add_done_callback(self._cancelling.discard)
-
-    async def _unless_leaving(self, waiting: Coroutine[Any, Any, T]) -> T | None:
-        """What comes of it, or `None` where this process is about to end."""
-        task, leaving = asyncio.create_task(waiting), asyncio.create_task(self._leaving.wait())
-        try:
-            await asyncio.wait([task, leaving], return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                await asyncio.wait([task], timeout=LAST_WAIT_S)
-            return task.result() if task.done() else None
-        finally:
-            task.cancel()
-            leaving.cancel()
-            await asyncio.wait([task, leaving])
 
     async def _at_rest(self, run: Run) -> Run:
         while True:
