@@ -152,6 +152,7 @@ async def serve_http(
                 as_tools=_as_tools(config),
                 version=__version__,
                 authenticator=authenticator,
+                over_http=True,
                 is_stopping=stopping.is_signalled,
                 request_state_keys=await bridge.tickets.keys(),
             )

@@ -47,6 +47,8 @@ class Principal:
     scopes: frozenset[Scope] = frozenset({"read", "chat", "admin"})
     own_token: OwnToken | None = field(default=None, compare=False, repr=False)
     """For upstreams that it was issued for as well, and for nobody else."""
+    remote: bool = field(default=False, compare=False)
+    """Whether they came over HTTP, from whichever machine."""
 
     def require(self, scope: Scope) -> None:
         """Raises `Forbidden`. `admin` includes the others, and `chat` includes `read`."""

@@ -38,7 +38,8 @@ async def test_a_secret_given_to_the_door_is_in_no_result_notification_resource_
 
     digest = hashlib.sha256(f"token-{CANARY}".encode()).hexdigest()
     auth = Auth(tokens={"boss": StaticToken(sha256=digest, scopes=("read", "chat", "admin"))})
-    address_of_a_server = {"url": f"https://me:{CANARY}@x.example/mcp?key={CANARY}", "auth_token": CANARY}
+    address_of_a_server = {"url": f"https://x.example/mcp?key={CANARY}", "auth_token": CANARY}
+    of_another = {"url": f"https://me:{CANARY}@x.example/mcp", "auth_token": CANARY}
     async with (
         obedient_bridge() as bridge,
         listening(door(bridge, authenticator=open_authenticator(auth, {}))) as address,
@@ -49,6 +50,7 @@ async def test_a_secret_given_to_the_door_is_in_no_result_notification_resource_
             run = await client.call_tool_mcp("chat", {"message": "hello", "session_id": session_id})
             run_id = cast(JsonObject, run.structured_content)["run_id"]
             seen += [connected, run, await client.call_tool_mcp("status", {"run_id": run_id})]
+            seen.append(await client.call_tool_mcp("connect", {"server": of_another}))
             for wrong in ({"auth_token": CANARY}, {"url": [CANARY]}, {"url": CANARY}, {"url": "x", "token": CANARY}):
                 seen.append(await client.call_tool_mcp("connect", {"server": wrong, "temperature": CANARY}))
             for uri in (

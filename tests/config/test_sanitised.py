@@ -97,6 +97,7 @@ request_state_keys: ["${STATE_KEY}"]
             "jwt": {"jwks_url": "https://id.example.com/jwks", "issuer": "https://id.example.com"},
             "tokens": {"ci": {"sha256": "[removed]", "scopes": ["read"]}},
         },
+        "adhoc": {"allow": []},
         "request_state_keys": ["${STATE_KEY}"],
         "settings": {
             "session_ttl_s": 2_592_000,

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from agent_bridge.app import background
 from agent_bridge.bridge import Bridge, Changes, ChatRequest
 from agent_bridge.config import Config, Settings
+from agent_bridge.config.adhoc import AdHoc
 from agent_bridge.config.schema import Server, ToolFilter, Upstream
 from agent_bridge.records import LOCAL, NOBODY, Notice, Principal, Tenant
 from agent_bridge.runs import Equip, Executor, Legs, Runs, keep_house
@@ -91,6 +92,7 @@ async def scripted_bridge(
         default_model="scripted/one",
         store=store,
         settings=settings or Settings(turn_wait_s=0.1),
+        adhoc=AdHoc(allow=("https://x.example/*",)),
     )
     async with AsyncExitStack() as stack:
         opened = seen_through(await stack.enter_async_context(open_store(config.store, config.settings)))

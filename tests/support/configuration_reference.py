@@ -22,6 +22,7 @@ SECTIONS = {
     "Approvals": "[a table](#approvals)",
     "Limits": "[a table](#limits)",
     "Auth": "[a table](#auth)",
+    "AdHoc": "[a table](#adhoc)",
     "Jwt": "[a table](#authjwt)",
     "StaticToken": "[a token](#authtokens)",
 }

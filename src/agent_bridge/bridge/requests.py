@@ -37,6 +37,8 @@ class ConnectRequest:
             address = urlsplit(self.server.url or "")
             if address.scheme not in ("http", "https") or not address.hostname:
                 raise InvalidInput("server.url must be an http:// or https:// address with a host.")
+            if self.server.auth is not None:
+                raise InvalidInput("server may have an auth_token, and no other login. Write the token itself.")
             given = (self.server.url or "", self.server.auth_token or "", *self.server.headers.values())
             if any(references(text) for text in given):
                 raise InvalidInput("server may not refer to variables of the bridge. Write the values themselves.")

@@ -11,7 +11,7 @@ from agent_bridge.bridge.requests import ChatRequest, ConnectRequest
 from agent_bridge.bridge.sources import Models
 from agent_bridge.config import Config
 from agent_bridge.config.schema import Server, Upstream
-from agent_bridge.errors import InvalidInput, SessionNotFound
+from agent_bridge.errors import Forbidden, InvalidInput, SessionNotFound
 from agent_bridge.records import LOCAL, Principal, Session
 from agent_bridge.runs import Equip
 from agent_bridge.store import Store
@@ -51,7 +51,7 @@ class Sessions:
     def new(self, who: Principal, request: ConnectRequest) -> Session:
         """Not stored yet. Raises what is wrong with the server or the model that was asked for."""
         now = time.time()
-        name, server = self._chosen(who, request.server)
+        name, server, upstream = self._chosen(who, request.server)
         model = request.model or server.model or self._config.default_model
         self._models.resolve(model)
         return Session(
@@ -63,16 +63,21 @@ class Sessions:
             temperature=request.temperature,
             max_tokens=request.max_tokens,
             tools=request.tools,
-            upstream=request.server if isinstance(request.server, Upstream) else None,
+            upstream=upstream,
             created_at=now,
             expires_at=now + self._config.settings.session_ttl_s,
         )
 
-    def _chosen(self, who: Principal, wanted: str | Upstream) -> tuple[str, Server]:
+    def _chosen(self, who: Principal, wanted: str | Upstream) -> tuple[str, Server, Upstream | None]:
         """The server by its name; or, for an address, a server of its own that is called by its host."""
         if isinstance(wanted, str):
             name = wanted or self._config.default_server
-            return name, self._equip.server(name)
-        if who != LOCAL:
-            who.require("admin")
-        return urlsplit(wanted.url or "").hostname or "", Server()
+            return name, self._equip.server(name), None
+        if who.remote or who != LOCAL:
+            if not self._config.adhoc.allows(wanted.url or ""):
+                raise Forbidden(
+                    "This address may not be connected to. Use a server from list_servers; or have the operator allow "
+                    "the address, under adhoc.allow in servers.yaml."
+                )
+            wanted = wanted.model_copy(update={"addresses": "public"})
+        return urlsplit(wanted.url or "").hostname or "", Server(), wanted

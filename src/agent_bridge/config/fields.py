@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 SHA256 = r"^[0-9a-f]{64}$"
 URL = r"^(https?://[^\s/?#]\S*|\$\{\S*|os\.environ/\w+)$"
+GLOB_URL = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
 METADATA_URL = r"^https://[^\s/?#]+/\S+$"
 STORE = r"^(sqlite|sqlite://.+|rediss?(\+sentinel)?://.+|\$\{.*|os\.environ/\w+)$"
 VARIABLE = r"^[^=\s]+$"
@@ -20,6 +21,7 @@ PATTERNS = {
     NAME: "must begin with a letter or digit and hold only letters, digits, '-' and '_', at most 64",
     SHA256: "must be the SHA-256 digest of the token: 64 digits and letters a to f",
     URL: "must begin with http:// or https://, or be a reference such as ${DOCS_URL}",
+    GLOB_URL: "must be an address such as https://*.example.com/*, without a user or a query",
     METADATA_URL: "must begin with https:// and have a path",
     STORE: "must be sqlite, sqlite:///path, sqlite://:memory: or redis://host:6379/0",
     VARIABLE: "must be the name of an environment variable",

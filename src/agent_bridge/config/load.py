@@ -78,6 +78,7 @@ def _assemble(file: File, path: Path | None, variables: Variables, store_flag: s
         store=store,
         store_fallback=file.store_fallback,
         auth=file.auth,
+        adhoc=file.adhoc,
         request_state_keys=chosen_keys(variables, file),
         settings=chosen_settings(file, variables, on_redis=_filled(store, environ).startswith("redis")),
         environ=environ,

@@ -23,6 +23,7 @@ def sanitised(config: Config) -> JsonObject:
         "store": clean_url(config.store),
         "store_fallback": config.store_fallback,
         "auth": _auth(config.auth),
+        "adhoc": config.adhoc.model_dump(mode="json"),
         "request_state_keys": [masked(key) for key in config.request_state_keys],
         "settings": asdict(config.settings),
     }

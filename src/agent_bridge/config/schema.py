@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
+from agent_bridge.config.adhoc import AdHoc
 from agent_bridge.config.fields import (
     SHA256,
     STORE,
@@ -76,6 +77,9 @@ class Upstream(Closed):
     the caller's own token), or a table."""
     headers: dict[Header, OneLine] = Field(default_factory=dict, repr=False)
     """Sent to `url` with every request."""
+    addresses: Literal["any", "public"] = "any"
+    """Where `url` may lead once its name is resolved: to any address, or to `public` ones only, as for what callers
+    name over HTTP."""
     timeout_s: Seconds = 30
     """How long connecting may take."""
     protocol: Literal["auto", "legacy", "2026-07-28"] = "auto"
@@ -462,6 +466,8 @@ class File(Closed):
     """How long the runs at work may go on once a server or worker is told to end; then they are handed back."""
     auth: Auth = Auth()
     """Who may use the HTTP doors; stdio and an open loopback need nothing here."""
+    adhoc: AdHoc = AdHoc()
+    """What callers over HTTP may connect to by address; over stdio anything."""
     request_state_keys: Annotated[tuple[str, ...], Field(repr=False)] = ()
     """What seals the questions that callers bring back answered, at least 32 bytes each; the first seals, all open.
     Without any, one is kept in the store."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from agent_bridge.config.adhoc import AdHoc
 from agent_bridge.config.lock import Lock
 from agent_bridge.config.schema import Auth, ModelAlias, Server, Upstream
 from agent_bridge.config.secrets import MissingVariable, resolve
@@ -57,6 +58,7 @@ class Config:
     store_fallback: Literal["sqlite"] | None = None
     """What to open instead where Redis cannot be reached."""
     auth: Auth = field(default_factory=Auth)
+    adhoc: AdHoc = field(default_factory=AdHoc)
     request_state_keys: tuple[str, ...] = field(default=(), repr=False)
     """As they were written; `sealing_keys` are what to use."""
     settings: Settings = Settings()

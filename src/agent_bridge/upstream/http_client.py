@@ -18,7 +18,10 @@ from typing import Any, cast
 import httpx2
 
 from agent_bridge.errors import BridgeError, UpstreamCredentials
+from agent_bridge.upstream.credentials.bearer import Bearer
+from agent_bridge.upstream.public import NotPublic, PublicTransport
 from agent_bridge.upstream.session import WireError
+from agent_bridge.upstream.target import Address
 
 CONNECT_S = 30.0
 FAREWELL_S = 1.0
@@ -30,15 +33,16 @@ _CUT = "its answer broke off"
 class ContainedClient(httpx2.AsyncClient):
     """Never raises for a POST that was not answered, nor for an answer that breaks off."""
 
-    def __init__(self, headers: Mapping[str, str], auth: httpx2.Auth) -> None:
-        # How long a tool may be silent is its caller's to say.
+    def __init__(self, name: str, address: Address) -> None:
         super().__init__(
-            headers=dict(headers),
-            auth=auth,
+            headers=dict(address.headers),
+            auth=Bearer(name, address.credential),
+            # How long a tool may be silent is its caller's to say.
             timeout=httpx2.Timeout(CONNECT_S, read=None),
             # How many calls there are at once is bounded elsewhere; here one more would be lost after CONNECT_S.
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
             verify=_trusted(),
+            transport=PublicTransport(_trusted()) if address.public_only else None,
         )
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
@@ -143,6 +147,7 @@ class _UntilCut(httpx2.AsyncByteStream):
 
 
 _WORDS: Mapping[type[BaseException], str] = {
+    NotPublic: "its address is not a public one",
     ssl.SSLCertVerificationError: "its certificate could not be verified",
     ssl.SSLError: "no secure connection could be made",
     socket.gaierror: "its name could not be resolved",

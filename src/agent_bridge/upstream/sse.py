@@ -19,7 +19,6 @@ from mcp_types import INTERNAL_ERROR, JSONRPCError, JSONRPCRequest
 from pydantic import ValidationError
 
 from agent_bridge.errors import BridgeError, UpstreamCredentials
-from agent_bridge.upstream.credentials.bearer import Bearer
 from agent_bridge.upstream.greeting import Unanswered, introduce
 from agent_bridge.upstream.http_client import MAX_EVENT_BYTES, ContainedClient, why
 from agent_bridge.upstream.link import Era, Opened, Outcome, Patience, Watcher
@@ -36,7 +35,7 @@ async def dial_events(
     # The transport is older than the era of 2026.
     era = "legacy"
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(ContainedClient(address.headers, Bearer(name, address.credential)))
+        client = await stack.enter_async_context(ContainedClient(name, address))
         wire = await _subscribed(client, address.url, patience, stack, watcher)
         if isinstance(wire, Unanswered):
             yield not_opened(name, wire, era)

@@ -9,7 +9,6 @@ from mcp.client.streamable_http import streamable_http_client
 
 from agent_bridge.errors import UpstreamCredentials, UpstreamUnavailable
 from agent_bridge.upstream import advice
-from agent_bridge.upstream.credentials.bearer import Bearer
 from agent_bridge.upstream.greeting import Unanswered, introduce
 from agent_bridge.upstream.http_client import MAX_EVENT_BYTES, ContainedClient
 from agent_bridge.upstream.link import Era, NotOpened, Opened, Outcome, Patience, Watcher
@@ -22,7 +21,7 @@ async def dial_address(
     name: str, address: Address, era: Era, patience: Patience, watcher: Watcher
 ) -> AsyncGenerator[Outcome]:
     async with (
-        ContainedClient(address.headers, Bearer(name, address.credential)) as client,
+        ContainedClient(name, address) as client,
         streamable_http_client(address.url, http_client=client, max_sse_event_size=MAX_EVENT_BYTES) as wire,
         open_session(wire, watcher, may_sample=address.may_sample) as session,
     ):

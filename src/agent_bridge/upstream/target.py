@@ -44,6 +44,8 @@ class Address:
     transport: Literal["http", "sse"]
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     credential: Credential = field(repr=False)
+    public_only: bool = False
+    """Whether other addresses than public ones are refused."""
     may_sample: bool = False
     """Whether it may ask the model."""
 
@@ -122,5 +124,6 @@ def _target(name: str, upstream: Upstream, around: Surroundings) -> Target:
         transport=transport,
         headers=headers,
         credential=credential,
+        public_only=upstream.addresses == "public",
         may_sample=may_sample,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from fastmcp.server.auth import AccessToken, TokenVerifier
@@ -41,9 +42,10 @@ class BearerVerifier(TokenVerifier):
         )
 
 
-def caller(authenticator: Authenticator | None) -> Callable[[], Principal]:
+def caller(authenticator: Authenticator | None, *, over_http: bool) -> Callable[[], Principal]:
     """Who the request that is being served is from. Raises `Unauthenticated`."""
-    return _bearer if authenticator else lambda: LOCAL
+    somebody = replace(LOCAL, remote=over_http)
+    return _bearer if authenticator else lambda: somebody
 
 
 def _bearer() -> Principal:
@@ -55,4 +57,4 @@ def _bearer() -> Principal:
         if _AUDIENCES in token.claims
         else None
     )
-    return Principal(token.client_id, cast(frozenset[Scope], frozenset(token.scopes)), own)
+    return Principal(token.client_id, cast(frozenset[Scope], frozenset(token.scopes)), own, remote=True)

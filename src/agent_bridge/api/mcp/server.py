@@ -46,6 +46,7 @@ def build(
     as_tools: Mapping[str, str],
     version: str,
     authenticator: Authenticator | None = None,
+    over_http: bool = False,
     pace: Pace = USUAL_PACE,
     is_stopping: Callable[[], bool] = lambda: False,
     request_state_keys: Sequence[str] = (),
@@ -58,7 +59,7 @@ def build(
     bridge take answers to what this one asked.
     """
     tasks = Tasks()
-    who = caller(authenticator)
+    who = caller(authenticator, over_http=over_http)
     questions = Questions(bridge)
     attachments = Attachments(bridge, pace, Departures(bridge, tasks, is_stopping), questions)
     tools = Tools(bridge, who, attachments, questions, as_tools)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import httpx2
 
+from agent_bridge.config.schema import Upstream
 from agent_bridge.upstream.credentials.oauth import ANSWER_S
+from agent_bridge.upstream.public import PublicTransport
 
 
-@asynccontextmanager
-async def open_client() -> AsyncGenerator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(timeout=ANSWER_S) as client:
-        yield client
+def clients_for(upstream: Upstream) -> Callable[[], AbstractAsyncContextManager[httpx2.AsyncClient]]:
+    """They go where the upstream may lead, and nowhere else."""
+    public_only = upstream.addresses == "public"
+
+    @asynccontextmanager
+    async def open_client() -> AsyncGenerator[httpx2.AsyncClient]:
+        transport = PublicTransport(httpx2.create_ssl_context()) if public_only else None
+        async with httpx2.AsyncClient(timeout=ANSWER_S, transport=transport) as client:
+            yield client
+
+    return open_client

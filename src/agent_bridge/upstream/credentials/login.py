@@ -12,7 +12,7 @@ from agent_bridge.config.schema import Upstream
 from agent_bridge.config.secrets import MissingVariable, resolve
 from agent_bridge.errors import InvalidInput, UpstreamCredentials
 from agent_bridge.upstream import advice
-from agent_bridge.upstream.credentials.clients import open_client
+from agent_bridge.upstream.credentials.clients import clients_for
 from agent_bridge.upstream.credentials.logins import Place
 from agent_bridge.upstream.credentials.oauth import Refused, by_browser, revoke
 from agent_bridge.upstream.credentials.redirect import Redirect, listening
@@ -35,7 +35,7 @@ async def log_in(
     await place.grant()  # where nothing can be kept, say so before a person takes the trouble
     try:
         url, login = resolve(upstream.url or "", secrets), resolved_browser(login, secrets)
-        async with open_client() as client, listening(login.redirect_port) as redirect:
+        async with clients_for(upstream)() as client, listening(login.redirect_port) as redirect:
 
             async def show(address: str) -> None:
                 await visit(address, redirect)
@@ -63,7 +63,7 @@ async def log_out(name: str, upstream: Upstream, principal: str, *, vault: Vault
     if grant is None:
         return False
     await place.drop()
-    async with open_client() as client:
+    async with clients_for(upstream)() as client:
         await revoke(grant, client)
     return True
 

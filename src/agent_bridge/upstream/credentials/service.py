@@ -65,13 +65,12 @@ class Credentials:
     ) -> Credential:
         whose = principal if upstream.knows_callers_apart else ""
         if (name, whose) not in self._logins:
-            from agent_bridge.upstream.credentials.clients import open_client
+            from agent_bridge.upstream.credentials.clients import clients_for
             from agent_bridge.upstream.credentials.logins import KeptLogin, Place
 
             place = Place(self._vault, login_place(name, whose))
-            self._logins[name, whose] = KeptLogin(
-                name, place, _renewal(name, upstream, login, whose, secrets), open_client
-            )
+            renewal = _renewal(name, upstream, login, whose, secrets)
+            self._logins[name, whose] = KeptLogin(name, place, renewal, clients_for(upstream))
         return self._logins[name, whose]
 
 
