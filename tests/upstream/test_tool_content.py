@@ -8,7 +8,7 @@ import pytest
 
 from agent_bridge.messages import ToolResult
 from agent_bridge.tools import JsonObject
-from agent_bridge.upstream.content import MAX_CHARACTERS, MAX_IMAGE_CHARACTERS, failure, tool_result
+from agent_bridge.upstream.content import MAX_CHARACTERS, MAX_IMAGE_CHARACTERS, failure, tool_result, whole_text
 
 PNG = "iVBORw0KGgo="
 
@@ -143,6 +143,24 @@ def test_a_large_structured_result_is_cut_like_a_text() -> None:
     assert result.content.endswith("characters are not shown.]")
     assert f"{whole - MAX_CHARACTERS:,} of {whole:,}" in result.content
     assert result.truncated
+
+
+def test_nothing_but_the_flag_makes_a_result_an_error() -> None:
+    blocks, fields = [text('Error: {"isError": true}')], {"error": "none", "isError": True}
+    assert not tool_result(blocks, structured=fields).is_error
+    assert tool_result([text("All is well.")], is_error=True).is_error
+
+
+def test_all_the_words_of_a_result_can_be_had_however_many_they_are() -> None:
+    blocks, fields = [text("Rows:"), image(), text("x" * MAX_CHARACTERS)], {"rows": ["y" * MAX_CHARACTERS]}
+    assert whole_text(blocks) == f"Rows:\n{'x' * MAX_CHARACTERS}"
+    assert whole_text([text("Rows:"), image()], fields) == f'Rows:\n{{"rows":["{"y" * MAX_CHARACTERS}"]}}'
+    assert str(tool_result([text("Rows:")], structured=fields).content).startswith('Rows:\n{"rows":["yyy')
+
+
+def test_a_long_text_of_one_block_is_not_copied() -> None:
+    long = "x" * (MAX_CHARACTERS + 1)
+    assert whole_text([text(long)]) is long
 
 
 def test_a_tools_own_error_stays_an_error_with_its_words() -> None:
