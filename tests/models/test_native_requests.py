@@ -206,9 +206,11 @@ def test_an_image_is_written_out_once_wherever_it_is() -> None:
     assert len(messages) == known + 1
 
 
-def test_no_more_is_remembered_than_there_is_room_for() -> None:
-    messages = MessageJson(most_bytes=1000)
-    texts = [f"{number}" * 100 for number in range(50)]
+@pytest.mark.parametrize("length", [1, 100])
+def test_no_more_is_remembered_than_there_is_room_for(length: int) -> None:
+    """Short messages too: what remembering takes is more than their texts."""
+    messages = MessageJson(most_bytes=10_000)
+    texts = [f"{number}" * length for number in range(50)]
 
     for text in texts:
         messages.of({"role": "user", "content": text})
@@ -218,7 +220,7 @@ def test_no_more_is_remembered_than_there_is_room_for() -> None:
 
 
 def test_what_is_used_again_is_remembered_longest() -> None:
-    messages = MessageJson(most_bytes=1000)
+    messages = MessageJson(most_bytes=10_000)
     often: JsonObject = {"role": "user", "content": "often"}
     first = messages.of(often)
 
