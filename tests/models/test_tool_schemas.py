@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import gc
+import json
 import weakref
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from agent_bridge.models.tool_schemas import PreparedTools, flat, plain_schema
+from agent_bridge.models.openai.tool_json import ToolJson
+from agent_bridge.models.tool_schemas import PreparedTools, flat, plain_schema, takes_short_descriptions
 from agent_bridge.tools import JsonObject, Tool, ToolDefinitions
 
 
@@ -192,6 +194,40 @@ def test_every_copy_is_fresh_and_the_definitions_stay_as_they_were() -> None:
         }
     ]
     assert tools.definitions[0]["function"]["parameters"] == {"$schema": "s"}
+
+
+def test_a_description_is_cut_for_those_who_refuse_a_longer_one_and_for_nobody_else() -> None:
+    tools = ToolDefinitions(
+        (
+            Tool(name="long", upstream="up", remote_name="long", description="x" * 1_025),
+            Tool(name="fits", upstream="up", remote_name="fits", description="x" * 1_024),
+        )
+    )
+    prepared, written = PreparedTools(), ToolJson()
+
+    whole = [one["function"]["description"] for one in prepared.copy(tools)]
+    short = [one["function"]["description"] for one in prepared.copy(tools, short=True)]
+
+    assert whole == ["x" * 1_025, "x" * 1_024]
+    assert short == ["x" * 992 + "\n[The description was cut here.]", "x" * 1_024]
+    assert (len(short[0]), json.loads(written.of(tools, short=True))) == (1_024, prepared.copy(tools, short=True))
+    assert json.loads(written.of(tools)) == prepared.copy(tools)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "host", "short"),
+    [
+        ("openai", "", True),
+        ("openai", "api.openai.com", True),
+        ("openai", "eu.api.openai.com", True),
+        ("openai", "localhost", False),
+        ("azure", "west.example.com", True),
+        ("anthropic", "", False),
+        ("gemini", "", False),
+    ],
+)
+def test_who_refuses_long_descriptions(prefix: str, host: str, short: bool) -> None:
+    assert takes_short_descriptions(prefix, host) is short
 
 
 def test_what_was_prepared_is_forgotten_with_its_definitions() -> None:

@@ -277,6 +277,7 @@ TOOLS = ToolDefinitions(
                 "properties": {"x": {"type": ["integer", "null"]}, "y": {"pattern": r"\p{L}"}},
             },
         ),
+        Tool(name="tell", upstream="up", remote_name="tell", description="Tells a lot. " * 100),
     )
 )
 SCHEMA: JsonObject = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}

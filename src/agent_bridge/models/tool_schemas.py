@@ -18,6 +18,9 @@ _SCHEMAS = frozenset({"items", "not", "if", "then", "else", "contains", "propert
 _ANNOTATIONS = frozenset({"title", "description", "default", "examples", "deprecated"})
 _ALTERNATIVES = ("anyOf", "oneOf", "allOf")
 _REFUSED_AT_THE_TOP = frozenset({*_ALTERNATIVES, "const", "enum", "not"})
+MOST_DESCRIBED = 1_024
+"""How many characters of a tool's description OpenAI and Azure take. They refuse a whole request with a longer one."""
+_CUT = "\n[The description was cut here.]"
 MAX_NODES = 5000
 """Few references can unfold into very much; whatever is beyond this may have any shape."""
 
@@ -29,22 +32,34 @@ class PreparedTools:
     """
 
     def __init__(self) -> None:
-        self._pickles = Prepared(lambda tools: pickle.dumps(plain_definitions(tools)))
+        self._whole = Prepared(lambda tools: pickle.dumps(plain_definitions(tools)))
+        self._short = Prepared(lambda tools: pickle.dumps(plain_definitions(tools, short=True)))
 
     def __len__(self) -> int:
-        return len(self._pickles)
+        return len(self._whole) + len(self._short)
 
-    def copy(self, tools: ToolDefinitions) -> list[ToolDefinition]:
-        return cast(list[ToolDefinition], pickle.loads(self._pickles.of(tools)))  # noqa: S301 - our own bytes
-
-
-def plain_definitions(tools: ToolDefinitions) -> list[ToolDefinition]:
-    return [_definition(one) for one in tools.definitions]
+    def copy(self, tools: ToolDefinitions, *, short: bool = False) -> list[ToolDefinition]:
+        """`short` is for providers that say so in `takes_short_descriptions`."""
+        pickled = (self._short if short else self._whole).of(tools)
+        return cast(list[ToolDefinition], pickle.loads(pickled))  # noqa: S301 - our own bytes
 
 
-def _definition(definition: ToolDefinition) -> ToolDefinition:
+def takes_short_descriptions(prefix: str, host: str) -> bool:
+    """Whether the provider refuses long descriptions; without a host it is the provider's usual one."""
+    return prefix == "azure" or (prefix == "openai" and (not host or host.endswith("openai.com")))
+
+
+def plain_definitions(tools: ToolDefinitions, *, short: bool = False) -> list[ToolDefinition]:
+    return [_definition(one, short=short) for one in tools.definitions]
+
+
+def _definition(definition: ToolDefinition, *, short: bool) -> ToolDefinition:
     function = definition["function"]
-    return {"type": "function", "function": {**function, "parameters": flat(plain_schema(function["parameters"]))}}
+    description = function["description"]
+    if short and len(description) > MOST_DESCRIBED:
+        description = description[: MOST_DESCRIBED - len(_CUT)] + _CUT
+    parameters = flat(plain_schema(function["parameters"]))
+    return {"type": "function", "function": {**function, "description": description, "parameters": parameters}}
 
 
 def plain_schema(schema: JsonObject) -> JsonObject:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from agent_bridge.events import Emit
 from agent_bridge.messages import ModelRequest, Reply
@@ -19,7 +20,7 @@ from agent_bridge.models.litellm.library import Library
 from agent_bridge.models.litellm.lines import made_readable
 from agent_bridge.models.response_format import response_format
 from agent_bridge.models.scrubbing import Scrubber
-from agent_bridge.models.tool_schemas import PreparedTools
+from agent_bridge.models.tool_schemas import PreparedTools, takes_short_descriptions
 
 IDLE_TIMEOUT_S = 3600
 """Far beyond any deadline: those are kept above. Without it LiteLLM has one of its own."""
@@ -41,6 +42,11 @@ class Target:
     @property
     def provider(self) -> str:
         return self.model_id.partition("/")[0]
+
+    @property
+    def host(self) -> str:
+        """Where the provider was configured to be; empty where that is its usual place."""
+        return urlsplit(str(self.parameters.get("api_base") or "")).hostname or ""
 
 
 class LiteLLMModel:
@@ -101,7 +107,8 @@ class LiteLLMModel:
             **self._target.parameters,
         }
         if request.tools.tools:
-            arguments["tools"] = self._tools.copy(request.tools)
+            short = takes_short_descriptions(self._target.provider, self._target.host)
+            arguments["tools"] = self._tools.copy(request.tools, short=short)
         if request.max_tokens is not None:
             own = self._target.parameters.get("max_tokens")
             arguments["max_tokens"] = min(request.max_tokens, own) if isinstance(own, int) else request.max_tokens

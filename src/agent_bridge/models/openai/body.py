@@ -31,11 +31,13 @@ class BodyWriter:
     """What the catalogue says of the model."""
     tools: ToolJson
     messages: MessageJson
+    short: bool = False
+    """Whether this provider refuses long descriptions of tools."""
 
     def write(self, request: ModelRequest) -> bytes:
         head = json_of(self._head(request))
         messages = b",".join(map(self.messages.of, images_after_results(self._taken(request.messages))))
-        tools = b',"tools":' + self.tools.of(request.tools) if request.tools.tools else b""
+        tools = b',"tools":' + self.tools.of(request.tools, short=self.short) if request.tools.tools else b""
         return b'%b,"messages":[%b]%b}' % (head[:-1], messages, tools)
 
     def _taken(self, messages: Sequence[Message]) -> list[JsonObject]:

@@ -16,6 +16,7 @@ from agent_bridge.models.openai.sameness import is_the_same
 from agent_bridge.models.openai.tool_json import ToolJson
 from agent_bridge.models.prices import Prices
 from agent_bridge.models.scrubbing import Scrubber
+from agent_bridge.models.tool_schemas import takes_short_descriptions
 
 _EXTRAS: Mapping[str, Mapping[str, object]] = {"openrouter": {"usage": {"include": True}}}
 """What a provider wants to be told beside what all of them are told: OpenRouter, to say what a reply cost."""
@@ -66,6 +67,7 @@ class NativeLane:
             entry=self._catalogue.entry(model_id),
             tools=self._tools,
             messages=self._messages,
+            short=takes_short_descriptions(prefix, endpoint.host),
         )
         counter = Counter(prices=self._prices, prefix=prefix, model=endpoint.model, region=_region(endpoint.host))
         target = Target(

@@ -10,7 +10,9 @@ from agent_bridge.tools import ToolDefinitions
 
 class ToolJson:
     def __init__(self) -> None:
-        self._written = Prepared(lambda tools: json_of(plain_definitions(tools)))
+        self._whole = Prepared(lambda tools: json_of(plain_definitions(tools)))
+        self._short = Prepared(lambda tools: json_of(plain_definitions(tools, short=True)))
 
-    def of(self, tools: ToolDefinitions) -> bytes:
-        return self._written.of(tools)
+    def of(self, tools: ToolDefinitions, *, short: bool = False) -> bytes:
+        """`short` is for providers that say so in `takes_short_descriptions`."""
+        return (self._short if short else self._whole).of(tools)
