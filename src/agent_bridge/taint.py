@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from agent_bridge.messages import Turn
+from agent_bridge.messages import Turn, tools_in
 from agent_bridge.records import Run
 from agent_bridge.tools import ToolDefinitions
 
@@ -36,6 +36,4 @@ def _called(run: Run, history: Sequence[Turn]) -> Iterator[tuple[str, str | None
         answered = [call for call in step.calls.values() if step.whole and call.status not in _UNANSWERED]
         yield from ((call.tool, call.upstream) for call in answered)
     for turn in reversed(history):
-        for message in turn:
-            if message["role"] == "assistant":
-                yield from ((call["function"]["name"], None) for call in message.get("tool_calls", []))
+        yield from ((name, None) for name in tools_in(turn))
