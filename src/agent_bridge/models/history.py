@@ -53,12 +53,12 @@ def mended(messages: Sequence[Message], provider: str) -> list[JsonObject]:
     A model's thinking goes back only to the provider that it came from, and only within the turn that it belongs to: no
     provider needs it later.
     """
-    latest = max((number for number, message in enumerate(messages) if message["role"] == "user"), default=0)
+    latest = next((number for number in reversed(range(len(messages))) if messages[number]["role"] == "user"), 0)
     keeps = _THINKING.get(provider, "none")
     now, before = _EVERY_EXTRA - _EXTRAS[keeps], _EVERY_EXTRA - (_EXTRAS[keeps] - _OF_THE_TURN)
     mended = _Mended(signed_ids=provider in _SIGNS_CALL_IDS)
     for number, message in enumerate(messages):
-        own = cast(str, message.get("thought_by", provider)) == provider
+        own = message.get("thought_by", provider) == provider
         mended.add(message, dropped=now if own and number > latest else before)
     return mended.finished()
 
@@ -77,7 +77,10 @@ class _Mended:
             self._add_result(message, dropped)
             return
         self._close_calls()
-        if message["role"] == "assistant":
+        plain = cast(JsonObject, message)
+        if _says_only_words(plain, dropped):  # most of them: this is what a long conversation costs
+            self._messages.append(plain)
+        elif message["role"] == "assistant":
             self._add_reply(message, dropped)
         else:
             self._messages.append(_without(cast(JsonObject, message), dropped))
@@ -132,9 +135,9 @@ def _fit(name: str) -> str:
 
 def _without(message: JsonObject, dropped: frozenset[str]) -> JsonObject:
     """Without the keys to drop, in the message, in its calls and in its parts; what has none of them is not copied."""
+    if _says_only_words(message, dropped):
+        return message
     freed = _freed(message, dropped)
-    if isinstance(freed["content"], str) and "tool_calls" not in freed:  # most of them: what a long conversation costs
-        return freed
     for name in ("tool_calls", "content"):
         items = freed.get(name)
         if isinstance(items, list):
@@ -142,6 +145,11 @@ def _without(message: JsonObject, dropped: frozenset[str]) -> JsonObject:
             if any(map(is_not, kept, cast(list[JsonObject], items))):
                 freed = {**freed, name: kept}
     return freed
+
+
+def _says_only_words(message: JsonObject, dropped: frozenset[str]) -> bool:
+    content = message["content"]
+    return bool(content) and isinstance(content, str) and "tool_calls" not in message and dropped.isdisjoint(message)
 
 
 def _freed(fields: JsonObject, dropped: frozenset[str]) -> JsonObject:

@@ -35,11 +35,12 @@ class Fitting:
         self._blind = facts.sees_images is False
         self._unforced = False
         self._sent: ModelRequest | None = None
+        self._measured: tuple[ModelRequest | None, int] = (None, 0)
         self._halved: ModelRequest | None = None
 
     def takes_whole(self, request: ModelRequest) -> bool:
         room = self._room_for(request)
-        return room is None or tokens_of_request(self._seen(request)) <= room
+        return room is None or self._tokens_in(self._seen(request)) <= room
 
     def request(self, request: ModelRequest, emit: Emit) -> ModelRequest:
         """The request as it is sent. What had to be left out of it is told, once."""
@@ -48,8 +49,8 @@ class Fitting:
 
     def heard(self, usage: Usage) -> Usage:
         """Takes note of what the request that was sent really counted; returns it with its cost."""
-        if usage.input_tokens and self._sent is not None:
-            ratio = usage.input_tokens / max(1, tokens_of_request(self._sent))
+        if usage.input_tokens and self._sent is not None and self.facts.max_input_tokens is not None:
+            ratio = usage.input_tokens / max(1, self._tokens_in(self._sent))
             self._tokens_per_estimate = min(max(ratio, 1 / MOST_WRONG), MOST_WRONG)
         if self._prices is None or usage.input_tokens is None or usage.output_tokens is None:
             return usage
@@ -68,6 +69,12 @@ class Fitting:
             case _:
                 return False
         return True
+
+    def _tokens_in(self, request: ModelRequest) -> int:
+        """Counted once: what was looked at is mostly what is sent."""
+        if self._measured[0] is not request:
+            self._measured = (request, tokens_of_request(request))
+        return self._measured[1]
 
     def _seen(self, request: ModelRequest) -> ModelRequest:
         """Without what this model does not take, and only then a copy: the messages stay the same objects."""

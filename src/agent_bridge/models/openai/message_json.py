@@ -67,6 +67,9 @@ class MessageJson:
 
 def images_after_results(messages: Sequence[JsonObject]) -> Iterator[JsonObject]:
     """The same messages; images in tool results, which this wire does not have, follow in a message of the user."""
+    if all(isinstance(message["content"], str) for message in messages if message["role"] == "tool"):
+        yield from messages
+        return
     for role, run in groupby(messages, key=itemgetter("role")):
         if role == "tool":
             yield from _moved(run)
