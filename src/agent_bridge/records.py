@@ -177,7 +177,7 @@ class Approval:
     by: str = ""
     schema: JsonObject | None = None
     key: str = ""
-    """What the server calls its question."""
+    """Of the server's question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

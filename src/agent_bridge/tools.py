@@ -59,13 +59,15 @@ def form_fields(schema: JsonObject) -> dict[str, JsonObject]:
 class Inquiry:
     """What a tool's server wants to be told before it finishes a call. Then the call is made again, from its beginning.
 
-    Questions and answers go by the keys that the server gave them.
+    Questions and answers go by the same keys.
     """
 
     questions: Mapping[str, Question] = field(default_factory=dict[str, Question])
     """What only a person can answer."""
     answers: Mapping[str, JsonObject] = field(default_factory=dict[str, JsonObject])
     """What is known, as the server will read it."""
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What the server calls those that it asked last, each with its key."""
     state: str | None = None
     """The server's own, which goes back to it as it is."""
     attempts: int = 0

@@ -122,7 +122,7 @@ def test_the_commands_of_a_conversation(tmp_path: Path) -> None:
     )
 
     assert "/server NAME" in done.out
-    assert "look_up\nslow_wait\nslow_and_stubborn\ndelete\n" in done.out
+    assert "look_up\ndelete\nasks_name\nslow_wait\nslow_and_stubborn\n" in done.out
     assert "scripted/two answers from the next message on." in done.err
     assert "Say which: /model NAME." in done.err
     assert "There is no command /nonsense. /help lists them." in done.err

@@ -45,18 +45,18 @@ def store_of(home: Path) -> str:
 
 
 @asynccontextmanager
-async def host(way: Way, home: Path, config: Path) -> AsyncGenerator[Client[Any]]:
-    """A client of a bridge that keeps its state in `home`."""
+async def host(way: Way, home: Path, config: Path, **options: Any) -> AsyncGenerator[Client[Any]]:
+    """A client, with these options, of a bridge that keeps its state in `home`."""
     if way.transport == "stdio":
         program, *arguments = serve("--store", store_of(home), config=config)
         environ = clean_environment(home)
         transport = StdioTransport(program, arguments, env=environ, keep_alive=False, log_file=Path(os.devnull))
-        async with Client(transport, mode=way.era) as client:
+        async with Client(transport, mode=way.era, **options) as client:
             yield client
     else:
         async with (
             product(home, config=config, store=store_of(home)) as address,
-            Client(address, mode=way.era) as client,
+            Client(address, mode=way.era, **options) as client,
         ):
             yield client
 

@@ -111,6 +111,7 @@ def a_full_run(session: Session) -> Run:
         inquiry=Inquiry(
             questions={"who": {"message": "Wer?", "schema": {"type": "object", "properties": {"name": {}}}}},
             answers={"why": {"action": "accept", "content": {"reason": "☂"}}},
+            names={"wer": "who"},
             state="v1.x",
             attempts=2,
         ),

@@ -15,7 +15,7 @@ from agent_bridge.errors import ModelRateLimited
 from agent_bridge.messages import ToolResult
 from agent_bridge.tools import CallContext, Inquiry, JsonObject, Sample, Sampled
 from agent_bridge.upstream import Toolset, Upstreams
-from agent_bridge.upstream.inquiries import TOO_OFTEN
+from agent_bridge.upstream.attempt import TOO_OFTEN
 from agent_bridge.upstream.sampling import REFUSED
 from support.upstreams.calls import DEADLINE_S, context
 from support.upstreams.configs import EVERYTHING
@@ -160,6 +160,33 @@ async def test_a_tool_that_asks_without_end_is_given_up(era: Era) -> None:
 
     assert (result.is_error, result.content, rounds) == (True, TOO_OFTEN, 9)
     assert upstream.server.entered == ["insist"] * 10
+
+
+@eras
+async def test_a_tool_that_asks_the_same_again_gets_another_answer(era: Era) -> None:
+    async with curious(era) as upstream:
+        first = await upstream.call("unlock", asking())
+        second = await upstream.call("unlock", told(first, ADA))
+        third = await upstream.call("unlock", told(second, {"action": "accept", "content": {"name": "open sesame"}}))
+
+    assert messages(first) == messages(second) == ["What is the word?"]
+    assert third.content == "Open after 2"
+
+
+async def test_an_upstream_that_has_forgotten_its_state_gets_the_same_answers_again() -> None:
+    apps = [Curious().server().http_app(path="/mcp") for _ in range(2)]
+    async with serving(apps[0]) as port:
+        config = Upstream.model_validate({"url": f"http://127.0.0.1:{port}/mcp", "protocol": "2026-07-28"})
+        async with Upstreams({"curious": config}, environ={}, builtins={}) as pool:
+            tools = await pool.open(["curious"], filter=EVERYTHING)
+            first = await tools.call("order", {}, asking())
+            second = await tools.call("order", {}, told(first, ADA))
+    async with serving(apps[1], port), Upstreams({"curious": config}, environ={}, builtins={}) as pool:
+        tools = await pool.open(["curious"], filter=EVERYTHING)
+        third = await tools.call("order", {}, told(second, LARGE))
+
+    assert messages(second) == ["Which size for Ada?"]
+    assert third.content == "large for Ada"
 
 
 @eras

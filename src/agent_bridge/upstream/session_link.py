@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from agent_bridge.messages import ToolResult
 from agent_bridge.tools import CallContext, JsonObject
 from agent_bridge.upstream import resources
+from agent_bridge.upstream.attempt import Attempt
 from agent_bridge.upstream.content import failure, tool_result
-from agent_bridge.upstream.inquiries import Attempt
 from agent_bridge.upstream.link import Lost, Method, RemoteTool
 from agent_bridge.upstream.session import UpstreamSession, WireError, broken, ends_connection
 
@@ -34,9 +34,11 @@ class SessionLink:
 
     async def list_tools(self) -> Sequence[RemoteTool]:
         try:
-            return await self.tools()
+            tools = await self.tools()
+            await self.look_for_resources()
         except (MCPError, ValidationError, RuntimeError, BrokenResourceError, ClosedResourceError):
             raise Lost("it no longer lists its tools") from None
+        return tools
 
     async def tools(self) -> Sequence[RemoteTool]:
         """Raises what the session raises."""
@@ -49,8 +51,11 @@ class SessionLink:
             if page.next_cursor is None or page.next_cursor == cursor:
                 break
             cursor = page.next_cursor
-        self.has_resources = await resources.has_resources(self._session)
         return list(tools.values())
+
+    async def look_for_resources(self) -> None:
+        """Takes a few seconds at most, whatever the server does."""
+        self.has_resources = await resources.has_resources(self._session)
 
     async def _page(self, cursor: str | None) -> types.ListToolsResult:
         params = types.PaginatedRequestParams(cursor=cursor) if cursor else None
@@ -79,14 +84,19 @@ class SessionLink:
             return await resources.ask(self._session, tool, arguments)
         is_modern = self._session.protocol_version in MODERN_PROTOCOL_VERSIONS
         while True:
-            result = await self._session.call_tool(
-                tool,
-                arguments,
-                progress_callback=attempt.heard,
-                input_responses=attempt.responses if is_modern else None,
-                request_state=attempt.state,
-                allow_input_required=True,
-            )
+            try:
+                result = await self._session.call_tool(
+                    tool,
+                    arguments,
+                    progress_callback=attempt.heard,
+                    input_responses=attempt.responses if is_modern else None,
+                    request_state=attempt.state,
+                    allow_input_required=True,
+                )
+            except MCPError as error:
+                if attempt.begins_anew(error):
+                    continue
+                raise
             if isinstance(result, types.CallToolResult):
                 structured, is_error = result.structured_content, bool(result.is_error)
                 return tool_result(dumped(result.content), structured=structured, is_error=is_error)

@@ -42,11 +42,11 @@ class Curious:
 
     def server(self) -> FastMCP[Any]:
         server: FastMCP[Any] = FastMCP("curious")
-        for tool in (self.greet, self.order, self.pair, self.visit, self.show, self.insist, self.crowd, self.plain):
+        for tool in (self.greet, self.order, self.pair, self.visit, self.show, self.insist, self.unlock, self.crowd):
             server.tool(tool)
         for tool in (self.ponder, self.ponder_together, self.think_twice, self.equip_model, self.show_model):
             server.tool(tool)
-        for tool in (self.alone, self.together, self.look_around, self.declared):
+        for tool in (self.alone, self.together, self.plain, self.look_around, self.declared):
             server.tool(tool)
         return server
 
@@ -88,6 +88,19 @@ class Curious:
 
         async def talk(asker: Asker) -> str:
             return f"{await asker.ask(form=form)}"
+
+        return await _talk(context, talk)
+
+    async def unlock(self, context: Context) -> Any:
+        """Asks the same again as long as the answer is wrong."""
+        self._enter("unlock")
+
+        async def talk(asker: Asker) -> str:
+            for number in range(1, 6):
+                [given] = await asker.ask(**{f"word{number}": _form("What is the word?", NAME)})
+                if given.get("content") == {"name": "open sesame"}:
+                    return f"Open after {number}"
+            return "Locked"
 
         return await _talk(context, talk)
 
