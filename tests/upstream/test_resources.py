@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pytest
 from fastmcp import Context, FastMCP
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from mcp_types import ResourceListChangedNotification
 
 from agent_bridge.builtin import BUILTINS
@@ -148,6 +149,21 @@ async def test_a_read_that_was_cut_off_is_made_again(way: Way) -> None:
             cutter.cut()
             result = await reading
     assert (result.content, books.reads) == ("[resource book://slow]\nat last", 2)
+
+
+async def test_a_server_that_never_lists_its_resources_is_connected_all_the_same() -> None:
+    server = Library().server()
+
+    class Silent(Middleware):
+        async def on_list_resources(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+            del context, call_next
+            await asyncio.Event().wait()
+
+    server.add_middleware(Silent())
+    async with serving(app_of(server, "modern")) as port, pool_of("modern", port, timeout_s=2) as pool:
+        tools = await pool.open(["library"], filter=EVERYTHING)
+        assert (await call(tools, "lend")).content == "lent"
+    assert (tools.notices, tools.sources) == ((), {})
 
 
 async def test_a_read_without_an_answer_ends_in_time() -> None:

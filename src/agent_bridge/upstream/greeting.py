@@ -35,12 +35,14 @@ class Unanswered:
 
 
 async def introduce(session: UpstreamSession, era: Era, patience: Patience) -> Opened | Unanswered:
-    """Greets the server and asks for its tools."""
+    """Greets the server and asks for its tools. What it has to read is looked for in a time of its own."""
     link = SessionLink(session)
     try:
         async with asyncio.timeout_at(patience.until):
             await _greet(session, era)
-            return Opened(link, await _answered(link.tools))
+            tools = await _answered(link.tools)
+        await link.look_for_resources()
+        return Opened(link, tools)
     except TimeoutError:
         return Unanswered(reason=f"it did not answer within {patience.seconds:g} s")
     except MCPError as error:
