@@ -118,7 +118,7 @@ request_state_keys: ["${STATE_KEY}"]
             "title": None,
             "description": "",
             "upstreams": ["clock", "docs"],
-            "tools": {"include": ["*"], "exclude": []},
+            "tools": {"include": ["*"], "exclude": [], "pinned": [], "find_above": 40},
             "model": "fast",
             "system_prompt": "You are a helpful assistant.",
             "approvals": "annotated",
