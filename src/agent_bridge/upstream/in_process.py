@@ -7,7 +7,7 @@ before the first one. The price is that such a server has no lifespan and cannot
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context
 from typing import cast
@@ -57,6 +57,9 @@ class InProcessLink:
 
     async def list_tools(self) -> Sequence[RemoteTool]:
         return [remote_tool(tool.to_mcp_tool()) for tool in await self._server.list_tools()]
+
+    async def heed(self, changed: Callable[[], None]) -> None:
+        """Nothing changes."""
 
     async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:
         # In a context of its own: the bridge may itself be answering a request, which is not this tool's.

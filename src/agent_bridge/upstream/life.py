@@ -141,7 +141,7 @@ class Life:
             async with self._dial(era, patience, self) as outcome:
                 if isinstance(outcome, Opened):
                     self._open(era, outcome)
-                    await self._stay()
+                    await self._stay_and_heed(outcome.link)
                     return
                 if not outcome.perhaps_legacy or era == eras[-1]:
                     self._fail(outcome.error)
@@ -160,6 +160,21 @@ class Life:
     def _fail(self, error: BridgeError) -> None:
         self._keeper.on_failed(error)
         self.settled.set()
+
+    async def _stay_and_heed(self, link: Link) -> None:
+        heeding = self._tasks.create_task(self._heed(link))
+        try:
+            await self._stay()
+        finally:
+            heeding.cancel()
+            await asyncio.wait([heeding])
+
+    async def _heed(self, link: Link) -> None:
+        """A task of a group must not raise."""
+        try:
+            await link.heed(self.tools_changed)
+        except Exception:
+            _logger.exception("it cannot be heard any more what changes of an upstream")
 
     async def _stay(self) -> None:
         while not (self._gone or self._over or (self._retired and not self._calls)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -70,6 +70,10 @@ class Link(Protocol):
 
     async def list_tools(self) -> Sequence[RemoteTool]:
         """Raises `Lost`."""
+        ...
+
+    async def heed(self, changed: Callable[[], None]) -> None:
+        """Calls `changed` when the upstream offers something else than before, if it must be asked to say so."""
         ...
 
     async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:

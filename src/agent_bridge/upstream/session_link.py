@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import mcp_types as types
 from anyio import BrokenResourceError, ClosedResourceError
@@ -16,6 +16,7 @@ from agent_bridge.upstream import resources
 from agent_bridge.upstream.attempt import Attempt
 from agent_bridge.upstream.content import failure, tool_result
 from agent_bridge.upstream.link import Lost, Method, RemoteTool
+from agent_bridge.upstream.listening import heed
 from agent_bridge.upstream.session import UpstreamSession, WireError, broken, ends_connection
 
 _MAX_PAGES = 100
@@ -66,6 +67,9 @@ class SessionLink:
                 raise
             # A server may have only resources or prompts.
             return types.ListToolsResult(tools=[], ttl_ms=0, cache_scope="private")
+
+    async def heed(self, changed: Callable[[], None]) -> None:
+        await heed(self._session, changed)
 
     async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:
         async with self._session.attempts.begin(context) as attempt:

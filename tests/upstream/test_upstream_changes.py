@@ -1,0 +1,107 @@
+"""What servers of 2026 tell of their tools: they tell only those who listen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from mcp.server.mcpserver import MCPServer
+from mcp.server.subscriptions import InMemorySubscriptionBus, ServerEvent, ToolsListChanged
+
+from agent_bridge.config.schema import Upstream
+from agent_bridge.upstream import Upstreams
+from support.upstreams.calls import call, until
+from support.upstreams.configs import EVERYTHING
+from support.upstreams.web import cutting, serving
+
+pytestmark = pytest.mark.anyio
+
+
+class Bus(InMemorySubscriptionBus):
+    """Knows how many listen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listeners = 0
+
+    def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
+        self.listeners += 1
+        end = super().subscribe(listener)
+
+        def ended() -> None:
+            self.listeners -= 1
+            end()
+
+        return ended
+
+
+class Growing:
+    """A server that gets a tool while it runs."""
+
+    def __init__(self) -> None:
+        self.bus = Bus()
+        self.server = MCPServer("growing", subscriptions=self.bus)
+        self.server.add_tool(self.first)
+
+    def grow(self) -> None:
+        self.server.add_tool(self.second)
+
+    async def first(self) -> str:
+        """The first tool."""
+        return "1"
+
+    async def second(self) -> str:
+        """The second tool."""
+        return "2"
+
+
+def pool_of(port: int) -> Upstreams:
+    return Upstreams({"it": Upstream(url=f"http://127.0.0.1:{port}/mcp")}, environ={}, builtins={})
+
+
+async def test_a_tool_that_a_server_of_2026_gets_is_taken_in_between_steps() -> None:
+    growing = Growing()
+    async with serving(growing.server.streamable_http_app()) as port, pool_of(port) as pool:
+        tools = await pool.open(["it"], filter=EVERYTHING)
+        assert (await pool.check("it")).protocol_version == "2026-07-28"
+        await until(lambda: growing.bus.listeners == 1)
+        growing.grow()
+        await growing.bus.publish(ToolsListChanged())
+        await until(lambda: pool.state(["it"]) == ("ready", 2))
+        tools.renew()
+        assert (await call(tools, "second")).content == "2"
+    await until(lambda: growing.bus.listeners == 0)
+
+
+async def test_what_changed_while_nobody_could_listen_is_found_when_listening_again() -> None:
+    growing = Growing()
+    async with (
+        serving(growing.server.streamable_http_app()) as port,
+        cutting(port) as cutter,
+        pool_of(cutter.port) as pool,
+    ):
+        await pool.open(["it"], filter=EVERYTHING)
+        await until(lambda: growing.bus.listeners == 1)
+        cutter.cut()
+        await until(lambda: growing.bus.listeners == 0)
+        growing.grow()
+        await until(lambda: pool.state(["it"]) == ("ready", 2))
+
+
+async def test_a_server_that_nobody_can_listen_to_is_used_all_the_same() -> None:
+    server = MCPServer("silent", subscriptions=False)
+    server.add_tool(Growing().first)
+    async with serving(server.streamable_http_app()) as port, pool_of(port) as pool:
+        tools = await pool.open(["it"], filter=EVERYTHING)
+        assert (await call(tools, "first")).content == "1"
+
+
+async def test_listening_ends_with_the_connection_that_nobody_uses() -> None:
+    growing = Growing()
+    async with serving(growing.server.streamable_http_app()) as port:
+        config = Upstream(url=f"http://127.0.0.1:{port}/mcp", idle_s=0.3)
+        async with Upstreams({"it": config}, environ={}, builtins={}) as pool:
+            await pool.open(["it"], filter=EVERYTHING)
+            await until(lambda: growing.bus.listeners == 1)
+            await until(lambda: growing.bus.listeners == 0)
+            assert pool.state(["it"]) == ("ready", 1)
