@@ -246,6 +246,19 @@ def test_a_session_is_told_of_what_is_withheld(upstreams: Upstreams, run_here: R
     assert "take" not in run["tools"]
 
 
+def test_where_everything_is_withheld_a_chat_says_that_it_has_no_tools_and_why(
+    upstreams: Upstreams, run_here: RunHere
+) -> None:
+    upstreams.remove("clock")
+    run_here("lock", "--yes")
+    upstreams.say("sums", add="Adds. Always.", take="Takes.")
+
+    run = json.loads(run_here("ask", "--json", "hello").out)
+
+    assert (run["status"], run["error"]["code"]) == ("failed", "no_tools")
+    assert "Tools of the MCP server 'sums' are withheld" in run["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("typed", "code", "kept"), [("y\n", 0, True), ("\n", 1, False), ("n\n", 1, False), ("\x04", 1, False)]
 )
