@@ -19,7 +19,15 @@ from benchmarks.systems import BRIDGE, FRAMEWORK
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGE = ROOT / "docs" / "benchmarks.md"
+PAGE, README = ROOT / "docs" / "benchmarks.md", ROOT / "README.md"
+IN_README = (
+    "spawn to tools/list over stdio, CPU, 2026-07-28",
+    "memory after the first turn, over HTTP",
+    "turn with one tool call, CPU, 2026-07-28",
+    "turns per second on one core, 50 sessions",
+    "memory per idle session, 1000 sessions, 2026-07-28",
+    "per tool and model call, 500 tools, CPU",
+)
 FOUND = re.compile(r"(?<=<!-- found -->\n).*(?=<!-- /found -->)", re.DOTALL)
 HEAD = ("what", "beside", "framework", "agent-bridge", "ratio", "target", "")
 
@@ -59,7 +67,19 @@ def write(figures: Sequence[Figure], framework: Path | None) -> None:
     written = f"{_sentence(about)}\n\n{table(figures)}\n"
     (RESULTS / "table.md").write_text(written)
     (RESULTS / "plot.svg").write_text(plot.drawn(figures))
-    PAGE.write_text(FOUND.sub(lambda _: f"{written}\n", PAGE.read_text()))
+    _put(PAGE, f"{written}\n")
+    _put(README, _shortly([figure for figure in figures if figure.what in IN_README]) + "\n")
+
+
+def _put(page: Path, text: str) -> None:
+    page.write_text(FOUND.sub(lambda _: text, page.read_text()))
+
+
+def _shortly(figures: Sequence[Figure]) -> str:
+    """What a visitor wants to know, without the targets."""
+    rows = [(row[0], row[3], row[1], row[2]) for row in map(_row, figures)]
+    lines = ["| | agent-bridge | beside | Pydantic AI |", "|---|---|---|---|"]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
 def _about(framework: Path | None) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
@@ -36,6 +37,12 @@ class System:
             for _ in range(turns):
                 await caller.chat(message, progress=progress, session_id=session_id)
             return (self.program.cpu_s() - before) * 1000 / turns
+
+    async def wall_ms(self, message: str, *, turns: int) -> float:
+        """How long a turn takes, as its caller sees it: the median; each has a session of its own."""
+        async with calling(self.port) as caller:
+            walls = [(await caller.chat(message, progress=False)).wall_s for _ in range(turns)]
+        return statistics.median(walls) * 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,9 +30,10 @@ async def measure(stage: Stage, rounds: int) -> list[Figure]:
                 EMBEDDED: stack.enter_context(stage.serving(BRIDGE)),
                 BRIDGE: stack.enter_context(stage.serving(BRIDGE, store=f"{store}/0")),
             }
-            turns = partial(System.cpu_ms, message=TURN, turns=TURNS)
-            cpu = await interleaved({name: partial(turns, system) for name, system in systems.items()}, rounds)
-            walls = await interleaved({name: partial(_wall_ms, system) for name, system in systems.items()}, rounds)
+            costs = {name: partial(system.cpu_ms, TURN, turns=TURNS) for name, system in systems.items()}
+            cpu = await interleaved(costs, rounds)
+            times = {name: partial(system.wall_ms, TURN, turns=TURNS) for name, system in systems.items()}
+            walls = await interleaved(times, rounds)
         per_s = await _per_workers(stage, store, rounds)
     return [
         Figure(
@@ -54,12 +55,6 @@ async def measure(stage: Stage, rounds: int) -> list[Figure]:
             target=Target(limit=1.8, than=ONE_WORKER, at_least=True),
         ),
     ]
-
-
-async def _wall_ms(system: System) -> float:
-    async with calling(system.port) as caller:
-        walls = [(await caller.chat(TURN, progress=False)).wall_s for _ in range(TURNS)]
-    return sorted(walls)[TURNS // 2] * 1000
 
 
 async def _per_workers(stage: Stage, store: str, rounds: int) -> dict[str, float]:

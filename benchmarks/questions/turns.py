@@ -7,7 +7,7 @@ from functools import partial
 
 from benchmarks.caller import LEGACY, MODERN, Era, calling
 from benchmarks.figures import Figure, Target
-from benchmarks.measuring import interleaved
+from benchmarks.measuring import Step, interleaved
 from benchmarks.systems import BRIDGE, BY_HAND, Stage, System
 
 LITELLM = "through LiteLLM"
@@ -20,31 +20,42 @@ NEIGHBOURS = 5
 
 
 async def measure(stage: Stage, rounds: int) -> list[Figure]:
-    with stage.serving(BRIDGE) as bridge:
-        async with calling(bridge.port) as caller:
-            await caller.chat(PLAIN)
-        memory = {BRIDGE: bridge.program.rss_mib()}
-    figures = [
-        Figure(what="memory after the first turn, over HTTP", unit="MiB", found=memory, target=Target(limit=130))
-    ]
+    figures = [await _first_memory(stage)]
     with stage.serving_all(*stage.agents) as systems:
         for what, message, limit in (("without tools", PLAIN, 1.2), ("with one tool call", TOOL, 1.5)):
             for told, era in WAYS:
-                turns = partial(System.cpu_ms, message=message, turns=TURNS, progress=told, era=era)
-                found = await interleaved({name: partial(turns, system) for name, system in systems.items()}, rounds)
-                how = "CPU, told as it goes" if told else "CPU"
-                target = Target(limit=limit, than=BY_HAND)
-                figures.append(Figure(what=f"turn {what}, {how}, {era}", unit="ms", found=found, target=target))
-        with stage.serving(BRIDGE, models=stage.models("litellm")) as through_litellm:
-            lanes = {LITELLM: through_litellm, BRIDGE: systems[BRIDGE]}
-            turns = partial(System.cpu_ms, message=TOOL, turns=TURNS)
-            found = await interleaved({name: partial(turns, system) for name, system in lanes.items()}, rounds)
-            figures.append(Figure(what="turn with one tool call, asked directly, CPU", unit="ms", found=found))
-            held = {name: system.program.rss_mib() for name, system in lanes.items()}
-            figures.append(Figure(what="memory after turns, asked directly", unit="MiB", found=held))
+                costs: dict[str, Step] = {
+                    name: partial(system.cpu_ms, message, turns=TURNS, progress=told, era=era)
+                    for name, system in systems.items()
+                }
+                name = f"turn {what}, CPU{', told as it goes' if told else ''}, {era}"
+                found, target = await interleaved(costs, rounds), Target(limit=limit, than=BY_HAND)
+                figures.append(Figure(what=name, unit="ms", found=found, target=target))
+            walls = {name: partial(system.wall_ms, message, turns=TURNS) for name, system in systems.items()}
+            figures.append(Figure(what=f"turn {what}, wall", unit="ms", found=await interleaved(walls, rounds)))
         late = {name: await _lateness(system) for name, system in systems.items()}
-    target = Target(limit=1.1)
-    return [*figures, Figure(what=f"turn {LONG} against turn 1, CPU", unit="x", found=late, target=target)]
+    lateness = Figure(what=f"turn {LONG} against turn 1, CPU", unit="x", found=late, target=Target(limit=1.1))
+    return [*figures, lateness, *await _lanes(stage, rounds)]
+
+
+async def _first_memory(stage: Stage) -> Figure:
+    with stage.serving(BRIDGE) as bridge:
+        await bridge.cpu_ms(PLAIN, turns=1)
+        found = {BRIDGE: bridge.program.rss_mib()}
+    return Figure(what="memory after the first turn, over HTTP", unit="MiB", found=found, target=Target(limit=130))
+
+
+async def _lanes(stage: Stage, rounds: int) -> list[Figure]:
+    """The bridge's own way to the model, beside LiteLLM."""
+    with stage.serving(BRIDGE) as directly, stage.serving(BRIDGE, models=stage.models("litellm")) as through_litellm:
+        lanes = {LITELLM: through_litellm, BRIDGE: directly}
+        turns = {name: partial(system.cpu_ms, TOOL, turns=TURNS) for name, system in lanes.items()}
+        cpu = await interleaved(turns, rounds)
+        memory = {name: system.program.rss_mib() for name, system in lanes.items()}
+    return [
+        Figure(what="turn with one tool call, model asked directly, CPU", unit="ms", found=cpu),
+        Figure(what="memory after turns, model asked directly", unit="MiB", found=memory),
+    ]
 
 
 async def _lateness(system: System) -> float:

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 
-from benchmarks.caller import calling
 from benchmarks.figures import Figure, Target
 from benchmarks.measuring import interleaved
-from benchmarks.systems import Stage, System
+from benchmarks.systems import Stage
 
 
 async def measure(stage: Stage, rounds: int) -> list[Figure]:
     figures: list[Figure] = []
     with stage.serving_all(*stage.agents) as systems:
         for tools, limit_ms in ((3, 212), (20, 230)):
-            turns = {name: partial(_wall_ms, system, tools) for name, system in systems.items()}
+            message = f"call=pause times={tools}"
+            turns = {name: partial(system.wall_ms, message, turns=1) for name, system in systems.items()}
             found = await interleaved(turns, rounds)
             what = f"turn with {tools} tools of 200 ms at once, wall"
             figures.append(Figure(what=what, unit="ms", found=found, target=Target(limit=limit_ms)))
     return figures
-
-
-async def _wall_ms(system: System, tools: int) -> float:
-    async with calling(system.port) as caller:
-        answer = await caller.chat(f"call=pause times={tools}", progress=False)
-    return answer.wall_s * 1000
