@@ -65,7 +65,9 @@ async def test_a_question_outlives_the_bridge_and_its_upstream(way: Way, era: Er
             run = await call(client, "status", run_id=run["run_id"], after=run["last_seq"], wait_s=10)
 
     assert "Hello Ada" in run["response"]
-    assert (entered(tmp_path), len(person.shown)) == (["greet", "greet"], 1)
+    assert len(person.shown) == 1
+    # In 2026-07-28 the new process of the upstream does not know the state of the old one, and is asked from the start.
+    assert entered(tmp_path) == ["greet"] * (2 if era == "legacy" else 3)
 
 
 @crossed

@@ -17,7 +17,7 @@ from agent_bridge.tools import CallContext, Inquiry, JsonObject, Sample, Sampled
 from agent_bridge.upstream import Toolset, Upstreams
 from agent_bridge.upstream.attempt import TOO_OFTEN
 from agent_bridge.upstream.sampling import REFUSED
-from support.upstreams.calls import DEADLINE_S, context
+from support.upstreams.calls import DEADLINE_S, context, until
 from support.upstreams.configs import EVERYTHING
 from support.upstreams.curious import NAME, SIZE, SURE, Curious, Era, program
 from support.upstreams.web import serving
@@ -384,3 +384,32 @@ async def test_programs_ask_back_as_well(era: Era, tmp_path: Path) -> None:
         second = await tools.call("greet", {}, told(first, ADA))
 
     assert (thought.content, second.content) == ("thought 1 (scripted/one, endTurn)", "Hello Ada")
+
+
+@eras
+async def test_programs_tell_of_their_progress_and_hear_that_they_are_not_waited_for(
+    era: Era, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="agent_bridge.upstream")
+    ledger, begun = tmp_path / "ledger", asyncio.Event()
+    heard: list[tuple[float, float | None, str | None]] = []
+
+    def hear(done: float, total: float | None, message: str | None) -> None:
+        heard.append((done, total, message))
+        begun.set()
+
+    async with Upstreams({"curious": program(era, ledger)}, environ={}, builtins={}) as pool:
+        tools = await pool.open(["curious"], filter=EVERYTHING)
+        calling = asyncio.create_task(tools.call("linger", {}, context(progress=hear)))
+        async with asyncio.timeout(DEADLINE_S):
+            await begun.wait()
+        calling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calling
+        await until(lambda: ledger.read_text() == "linger\nlet_go\n")
+        assert (await tools.call("plain", {}, context())).content == "plain"
+
+    assert heard == [(1, 2, "lingering")]
+    assert [record.name for record in caplog.records if "info: {'msg': 'It lingers.'" in record.getMessage()] == [
+        "agent_bridge.upstream.curious"
+    ]

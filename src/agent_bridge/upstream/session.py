@@ -113,6 +113,7 @@ def open_session(wire: TransportStreams, watcher: Watcher, *, may_sample: bool) 
         *wire,
         attempts=Attempts(may_sample=may_sample),
         client_info=_CLIENT,
+        log_level="info",
         logging_callback=on_log,
         message_handler=on_message,
     )

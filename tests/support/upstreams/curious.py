@@ -46,7 +46,7 @@ class Curious:
             server.tool(tool)
         for tool in (self.ponder, self.ponder_together, self.think_twice, self.equip_model, self.show_model):
             server.tool(tool)
-        for tool in (self.alone, self.together, self.plain, self.look_around, self.declared):
+        for tool in (self.linger, self.alone, self.together, self.plain, self.look_around, self.declared):
             server.tool(tool)
         return server
 
@@ -116,6 +116,17 @@ class Curious:
             return await _talk(context, self._greet)
         finally:
             self.asked.set()
+
+    async def linger(self, context: Context) -> str:
+        """Tells that it begins, and waits until it is cancelled."""
+        self._enter("linger")
+        await context.report_progress(1, 2, "lingering")
+        await context.info("It lingers.")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._enter("let_go")
+        return "never"
 
     async def alone(self) -> str:
         """How many calls of it are at work."""
