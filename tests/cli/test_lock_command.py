@@ -167,6 +167,22 @@ def test_an_upstream_that_cannot_be_reached_keeps_what_was_accepted_of_it(
     assert upstreams.locked == {"mail": {"send": "Sends."}, "sums": {"add": "Adds."}}
 
 
+def test_an_upstream_that_only_callers_have_a_token_for_is_left_as_it_was(
+    upstreams: Upstreams, run_here: RunHere
+) -> None:
+    upstreams.add("mine", url="https://mine.example.com/mcp", auth="caller")
+
+    done = run_here("lock", "--yes")
+
+    assert done.code == 1
+    assert done.err == (
+        "mine is left as it was. Only its callers have a token for it. For as long as you lock it, give its entry an "
+        "auth_token instead.\n"
+        "Wrote servers.lock. A bridge that runs reads it when it starts again.\n"
+        "The tools of mine are withheld until they are accepted too.\n"
+    )
+
+
 def test_a_lock_of_some_upstreams_tells_of_the_others(upstreams: Upstreams, run_here: RunHere) -> None:
     upstreams.say("mail", send="Sends.")
 

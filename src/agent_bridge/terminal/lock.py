@@ -26,6 +26,7 @@ from agent_bridge.unseen import unseen_shown
 _MARKS: dict[str, tuple[str, Style]] = {"new": ("+", "green"), "changed": ("~", "yellow"), "gone": ("-", "red")}
 _LINES: dict[str, Style] = {"+": "green", "-": "red"}
 _WIDTH = 120
+_CALLERS_ONLY = "Only its callers have a token for it. For as long as you lock it, give its entry an auth_token instead."
 
 
 def lock(
@@ -63,7 +64,7 @@ def lock(
         else:
             page.remark("Nothing was accepted, so nothing was written. --yes accepts without asking.")
             return exits.FAILED
-        return exits.FAILED if any(report.problem for report in reports) else exits.OK
+        return exits.FAILED if any(report.offered is None for report in reports) else exits.OK
 
     return run(command)
 
@@ -82,8 +83,9 @@ def _changes(before: Lock, after: Lock) -> list[LockChange]:
 
 def _show_unreached(page: Page, reports: Sequence[UpstreamReport]) -> None:
     for report in reports:
-        if report.problem is not None:
-            page.note(f"{report.name} is left as it was.", "yellow", detail=report.problem.message)
+        if report.offered is None:
+            why = report.problem.message if report.problem else _CALLERS_ONLY
+            page.note(f"{report.name} is left as it was.", "yellow", detail=why)
 
 
 def _show(page: Page, changes: Sequence[LockChange], before: Lock) -> None:
