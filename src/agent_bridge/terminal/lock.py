@@ -26,7 +26,9 @@ from agent_bridge.unseen import unseen_shown
 _MARKS: dict[str, tuple[str, Style]] = {"new": ("+", "green"), "changed": ("~", "yellow"), "gone": ("-", "red")}
 _LINES: dict[str, Style] = {"+": "green", "-": "red"}
 _WIDTH = 120
-_CALLERS_ONLY = "Only its callers have a token for it. For as long as you lock it, give its entry an auth_token instead."
+_CALLERS_ONLY = (
+    "Only its callers have a token for it. For as long as you lock it, give its entry an auth_token instead."
+)
 
 
 def lock(
