@@ -198,8 +198,7 @@ async def test_a_write_whose_caller_was_cancelled_still_happens_whole(store: Sto
     saving = asyncio.create_task(store.save(run, recorded(run, Token(content="a"))))
     await asyncio.sleep(0)
     saving.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await saving
+    await asyncio.wait([saving])  # a store may have been faster
     assert await store.run("ada", run.run_id) == replace(run, last_seq=1)
 
 
@@ -211,8 +210,7 @@ async def test_after_a_cancelled_save_the_next_one_decides_what_is_stored(store:
     saving = asyncio.create_task(store.save(other))
     await asyncio.sleep(0)
     saving.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await saving
+    await asyncio.wait([saving])  # a store may have been faster
     await store.save(first)
     assert await store.run("ada", first.run_id) == first
 

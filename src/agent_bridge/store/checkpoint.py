@@ -39,6 +39,12 @@ class Checkpoint:
     events: Chunk | None
     results: Sequence[tuple[str, str]] = ()
 
+    @property
+    def size(self) -> int:
+        """How many characters there are to write."""
+        texts = [self.body, *(body for _, body in self.steps), *(body for _, body in self.results)]
+        return sum(map(len, texts)) + (len(self.events.body) if self.events else 0)
+
 
 class Checkpoints:
     """Knows which steps of which runs are stored, so that they are not written again."""

@@ -28,6 +28,8 @@ BUSY_TIMEOUT_S = 5.0
 CANCEL_POLL_S = 0.5
 CHANGE_POLL_S = 0.1
 """How often it is looked whether another process left word, or went on with a run."""
+SHORT_CHARACTERS = 100_000
+"""Up to how much text is written on the event loop; more is left to the thread."""
 SWEPT_AT_ONCE = 200
 """How many records one transaction of `sweep` deletes at most, so that others get their turn in between."""
 
@@ -64,7 +66,7 @@ class SqliteStore(Store):
 
     async def session(self, principal: str, session_id: str) -> Session | None:
         life = self._life()
-        found = await self._thread.read(lambda db: sessions.find(db, principal, session_id, life.now))
+        found = await self._thread.read(lambda db: sessions.find(db, principal, session_id, life.now), is_short=True)
         if found is None or not life.is_worth_writing(found.expires_at):
             return found
         await self._thread.write(lambda db: sessions.extend(db, session_id, life.until))
@@ -84,7 +86,7 @@ class SqliteStore(Store):
 
     async def history(self, session_id: str) -> list[Turn]:
         now = self._now()
-        turns = await self._thread.read(lambda db: sessions.history(db, session_id, now))
+        turns = await self._thread.read(lambda db: sessions.history(db, session_id, now), is_short=True)
         return newest_turns(turns, max_messages=self._settings.history_max_messages)
 
     async def begin(self, run: Run, *, lease_s: float) -> Run | TurnTaken:
@@ -104,7 +106,7 @@ class SqliteStore(Store):
             runs.add(db, stored, steps, life)
             return begun
 
-        return await self._thread.write(transaction)
+        return await self._thread.write(transaction, is_short=True)
 
     async def renew(self, run: Run, *, lease_s: float) -> None:
         life = self._life(lease_s=lease_s)
@@ -113,14 +115,14 @@ class SqliteStore(Store):
             runs.renew(db, run, life)
             sessions.use(db, run, life)
 
-        await self._thread.write(transaction)
+        await self._thread.write(transaction, is_short=True)
 
     async def save(
         self, run: Run, events: Sequence[Recorded] = (), *, results: Mapping[str, JsonObject] | None = None
     ) -> None:
         life = self._life()
         point = self._checkpoints.of(run, events, results or {})
-        await self._thread.write(lambda db: runs.save(db, point, life))
+        await self._thread.write(lambda db: runs.save(db, point, life), is_short=point.size < SHORT_CHARACTERS)
         self._checkpoints.stored(run)
 
     async def finish(self, run: Run, turn: Turn, events: Sequence[Recorded]) -> None:
@@ -136,16 +138,20 @@ class SqliteStore(Store):
                 most = self._settings.history_max_messages
                 sessions.remember(db, run.session_id, messages, spoken=spoken, max_messages=most)
 
-        await self._thread.write(transaction)
+        await self._thread.write(transaction, is_short=point.size + len(messages) < SHORT_CHARACTERS)
 
     async def append(self, run: Run, events: Sequence[Recorded]) -> None:
         chunk = Chunk.of(events)
         if chunk:
-            await self._thread.write(lambda db: runs.append(db, run, chunk))
+            await self._thread.write(
+                lambda db: runs.append(db, run, chunk), is_short=len(chunk.body) < SHORT_CHARACTERS
+            )
 
     async def run(self, principal: str, run_id: str) -> Run | None:
         life = self._life()
-        return await self._used(await self._thread.read(lambda db: runs.find(db, principal, run_id, life.now)), life)
+        return await self._used(
+            await self._thread.read(lambda db: runs.find(db, principal, run_id, life.now), is_short=True), life
+        )
 
     async def latest_run(self, principal: str, session_id: str) -> Run | None:
         life = self._life()
@@ -186,7 +192,7 @@ class SqliteStore(Store):
         deadline = loop.time() + wait_s
         while True:  # looks only after the first pause: most runs end before, and word is seldom left
             await asyncio.sleep(max(0, min(deadline - loop.time(), CANCEL_POLL_S)))
-            if await self._thread.read(lambda db: runs.asked_to_cancel(db, run_id)):
+            if await self._thread.read(lambda db: runs.asked_to_cancel(db, run_id), is_short=True):
                 return True
             if loop.time() >= deadline:
                 return False
