@@ -369,6 +369,31 @@ async def test_a_model_is_not_asked_where_it_is_not_known_for_whom() -> None:
 
 
 @eras
+async def test_the_model_is_not_asked_in_vain_for_a_call_that_is_made_again(era: Era) -> None:
+    model = Model()
+    async with curious(era, sampling="allow") as upstream:
+        first = await upstream.call("compose", asking(sample=model))
+        assert model.asked == []
+        second = await upstream.call("compose", replace(told(first, ADA), sample=model))
+
+    assert (messages(first), second.content) == (["Of whom?"], "thought 1")
+    assert "Tell of {'name': 'Ada'}." in str(model.asked)
+
+
+async def test_an_upstream_that_only_wants_to_be_called_again_is() -> None:
+    async with curious("2026-07-28") as upstream:
+        result = await upstream.call("hesitate", asking())
+    assert (result.content, upstream.server.entered) == ("at last", ["hesitate"] * 3)
+
+
+async def test_what_is_read_asks_nobody() -> None:
+    async with curious("legacy") as upstream:
+        result = await upstream.tools.sources["curious"].read_resource("curious://name", {}, asking())
+    assert result.inquiry is None
+    assert "Nobody: decline" in str(result.content)
+
+
+@eras
 async def test_there_are_no_roots(era: Era) -> None:
     async with curious(era) as upstream:
         assert (await upstream.call("look_around", asking())).content == "[]"

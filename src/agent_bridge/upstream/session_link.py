@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import mcp_types as types
 from anyio import BrokenResourceError, ClosedResourceError
@@ -72,6 +73,8 @@ class SessionLink:
         await heed(self._session, changed)
 
     async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:
+        if isinstance(tool, Method):  # what is read is no call that a person could have a part in
+            context = replace(context, can_ask=False)
         async with self._session.attempts.begin(context) as attempt:
             try:
                 return attempt.finished(await self._called(tool, arguments, attempt))

@@ -46,7 +46,17 @@ class Curious:
             server.tool(tool)
         for tool in (self.ponder, self.ponder_together, self.think_twice, self.equip_model, self.show_model):
             server.tool(tool)
-        for tool in (self.linger, self.alone, self.together, self.plain, self.look_around, self.declared):
+        server.resource("curious://name")(self.name)
+        for tool in (
+            self.hesitate,
+            self.compose,
+            self.linger,
+            self.alone,
+            self.together,
+            self.plain,
+            self.look_around,
+            self.declared,
+        ):
             server.tool(tool)
         return server
 
@@ -103,6 +113,29 @@ class Curious:
             return "Locked"
 
         return await _talk(context, talk)
+
+    async def hesitate(self, context: Context) -> Any:
+        """Wants only to be called again, twice."""
+        self._enter("hesitate")
+        count = len(context.request_state or "")
+        return "at last" if count == 2 else types.InputRequiredResult(request_state="x" * (count + 1))
+
+    async def compose(self, context: Context) -> Any:
+        """Asks a person for a name, and then the model about it, whatever the person says."""
+        self._enter("compose")
+
+        async def talk(asker: Asker) -> str:
+            [given] = await asker.ask(name=_form("Of whom?", NAME))
+            [said] = await asker.ask(song=_sampling(f"{given.get('content')}", 50))
+            return said["content"]["text"]
+
+        return await _talk(context, talk)
+
+    async def name(self, context: Context) -> str:
+        """A resource that asks a person before it can be read."""
+        assert context.request_context is not None
+        asker = Asker(context)
+        return "2026" if asker.is_modern else await self._greet(asker)
 
     async def crowd(self, context: Context) -> Any:
         """Of two calls at the same time one asks; a call alone asks."""
