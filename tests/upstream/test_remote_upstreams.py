@@ -339,14 +339,33 @@ async def test_a_session_that_the_server_has_forgotten_is_begun_anew(status: int
 
 
 @ways
+async def test_a_gateway_that_does_not_reach_its_server_costs_what_a_cut_connection_does(way: Way) -> None:
+    server = Remote()
+    server.calls = ["look"]  # only the first time takes for ever
+    gate = Gate(app_of(server.server(), way))
+    async with serving(gate) as port, upstreams({"remote": config_of(way, port)}) as pool:
+        tools = await pool.open(["remote"], filter=EVERYTHING)
+        gate.answer_once(with_status(503))
+        written = await call(tools, "add", a=1, b=1)
+        await pool.open(["remote"], filter=EVERYTHING)
+        gate.answer_once(with_status(502, b"<html>bad gateway</html>", b"text/html"))
+        read = await call(tools, "look")
+    assert (written.is_error, written.content) == (
+        True,
+        "The MCP server 'remote' did not answer this call: HTTP 503. Whether it had an effect is unknown.",
+    )
+    assert (read.content, server.calls) == ("seen", ["look", "look"])
+
+
+@ways
 async def test_an_error_without_a_word_of_mcp_is_told_with_its_status(way: Way) -> None:
     gate = Gate(app_of(Remote().server(), way))
     async with serving(gate) as port, upstreams({"remote": config_of(way, port)}) as pool:
         tools = await pool.open(["remote"], filter=EVERYTHING)
-        gate.answer_once(with_status(502, b"<html>bad gateway</html>", b"text/html"))
+        gate.answer_once(with_status(500, b"<html>oops</html>", b"text/html"))
         result = await call(tools, "add", a=1, b=1)
         after = await call(tools, "add", a=1, b=1)
-    assert (result.is_error, result.content) == (True, "The MCP server failed: HTTP 502.")
+    assert (result.is_error, result.content) == (True, "The MCP server failed: HTTP 500.")
     assert after.content == "2"
 
 

@@ -9,7 +9,7 @@ from agent_bridge.errors import BridgeError, UpstreamCredentials
 from agent_bridge.messages import ToolResult
 from agent_bridge.tools import CallContext, JsonObject
 from agent_bridge.upstream import advice
-from agent_bridge.upstream.circuit import REST_S, Circuit
+from agent_bridge.upstream.circuit import REST_S, Circuit, Spared
 from agent_bridge.upstream.content import failure
 from agent_bridge.upstream.life import Life
 from agent_bridge.upstream.link import Lost, RemoteTool
@@ -49,36 +49,48 @@ class Calling:
         """Whatever goes wrong is a result with `is_error`. Neither waiting for a turn nor connecting is tool time."""
         try:
             async with self._turns.turn():
-                return await self._answered(tool, arguments, context)
+                with self._circuit.attempt():
+                    return await self._answered(tool, arguments, context)
         except LineFull:
             return _uncalled(advice.busy(self._callee.name, self._turns.at_once))
+        except Spared as spared:
+            return _uncalled(advice.unanswering(self._callee.name, spared.reason, REST_S))
+        except _Uncalled as uncalled:
+            return _uncalled(uncalled.why)
+        except Silent as silent:
+            return failure(f"The tool gave {silent.reason}, so the call was cancelled. {_effect(silent)}")
+        except Lost as lost:
+            answer = f"The MCP server '{self._callee.name}' did not answer this call: {lost.reason}."
+            return failure(f"{answer} {_effect(lost)}")
 
     async def _answered(self, tool: RemoteTool, arguments: JsonObject, context: CallContext) -> ToolResult:
+        """Raises `Lost` where another attempt might do harm, or there were enough; or `_Uncalled`."""
         patience = _PATIENCE
         while True:
             life = await self._callee.ready()
             if isinstance(life, BridgeError):
-                return _uncalled(life.message)
-            if problem := self.problem:
-                return _uncalled(problem)
+                raise _Uncalled(life.message)
             try:
-                with self._circuit.attempt():
-                    return await unless_silent(partial(life.call, tool.name, arguments), context)
-            except Silent as silent:
-                return failure(f"The tool gave {silent.reason}, so the call was cancelled. {_effect(silent)}")
+                return await unless_silent(partial(life.call, tool.name, arguments), context)
+            except Silent:
+                raise
             except Lost as lost:
-                if lost.refused:
-                    life.retire()
-                    self._callee.on_failed(UpstreamCredentials(lost.reason))
-                    return _uncalled(lost.reason)
-                patience -= 1 if lost.unsent or not lost.link_is_dead else 2
                 if lost.unsent or lost.link_is_dead:
                     life.retire()
-                if patience <= 0 or self.problem or not (lost.unsent or tool.repeatable):
-                    return self._unanswered(lost)
+                if lost.refused:
+                    self._callee.on_failed(UpstreamCredentials(lost.reason))
+                    raise _Uncalled(lost.reason) from None
+                patience -= 1 if lost.unsent or not lost.link_is_dead else 2
+                if patience <= 0 or not (lost.unsent or tool.repeatable):
+                    raise
 
-    def _unanswered(self, lost: Lost) -> ToolResult:
-        return failure(f"The MCP server '{self._callee.name}' did not answer this call: {lost.reason}. {_effect(lost)}")
+
+class _Uncalled(Exception):
+    """The call was not made, which says nothing new about the upstream."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 def _uncalled(why: str) -> ToolResult:

@@ -14,6 +14,14 @@ REST_S = 20.0
 """How long no call is made while it is open; then one may try, and decides for all."""
 
 
+class Spared(Exception):
+    """The circuit is open."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class Circuit:
     """Closed, calls are made; open, they are not. Calls that are lost together count as one: one cable was pulled."""
 
@@ -35,7 +43,12 @@ class Circuit:
 
     @contextmanager
     def attempt(self) -> Generator[None]:
-        """Learns from how the block ends: with `Lost`, or with an answer. Being cancelled teaches nothing."""
+        """Learns from how the block ends: with `Lost`, or with an answer. Being cancelled teaches nothing.
+
+        Raises `Spared` where it is not even begun.
+        """
+        if self.is_open:
+            raise Spared(self._reason)
         outages = self._outages
         trial = outages >= OUTAGES
         self._trials += trial
@@ -43,7 +56,7 @@ class Circuit:
             yield
         except Lost as lost:
             # Of the calls that were in flight when it went wrong, only the first one counts. One that could not be sent
-            # does not: then the connection is made anew, which has pauses of its own.
+            # does not: connecting anew has pauses of its own.
             if outages == self._outages and not lost.unsent:
                 self._outages += 1
                 self._rests_until = self._now() + REST_S

@@ -57,7 +57,7 @@ def _unanswered(error: MCPError) -> Unanswered:
     match error.code:
         case WireError.REFUSED:
             return Unanswered(reason=error.message, refused=True)
-        case WireError.UNSENT | WireError.FAILED | WireError.SESSION_GONE:
+        case WireError.UNSENT | WireError.FAILED | WireError.AWAY | WireError.SESSION_GONE:
             return Unanswered(reason=error.message)
         case WireError.CUT:
             return Unanswered(reason="it closed the connection", closed=True)

@@ -26,6 +26,7 @@ from agent_bridge.upstream.target import Address
 CONNECT_S = 30.0
 FAREWELL_S = 1.0
 MAX_EVENT_BYTES = 64 * 2**20
+_GATEWAY_SAYS_AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 _SESSION_HEADER = "mcp-session-id"
 _CUT = "its answer broke off"
 
@@ -101,7 +102,7 @@ async def _explained(request: httpx2.Request, response: httpx2.Response) -> http
         return _answer(request, WireError.SESSION_GONE, "it no longer knows the session")
     if _is_json(response) and b'"error"' in body:
         return response
-    return _answer(request, WireError.FAILED, f"HTTP {status}")
+    return _answer(request, WireError.AWAY if status in _GATEWAY_SAYS_AWAY else WireError.FAILED, f"HTTP {status}")
 
 
 def _is_json(response: httpx2.Response) -> bool:

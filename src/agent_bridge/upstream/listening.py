@@ -15,7 +15,7 @@ from agent_bridge.upstream.session import WireError, broken
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 """Before listening again where the server has ended it, or the network; doubled each time until something changes."""
-_PASSING = (WireError.UNSENT, WireError.CUT, WireError.FAILED)
+_PASSING = (WireError.UNSENT, WireError.CUT, WireError.FAILED, WireError.AWAY)
 
 
 async def heed(session: ClientSession, changed: Callable[[], None]) -> None:

@@ -46,6 +46,8 @@ class WireError(IntEnum):
     SESSION_GONE = 640_004
     FAILED = 640_005
     """An HTTP error without a word of MCP."""
+    AWAY = 640_006
+    """A gateway says that the server behind it does not answer."""
 
 
 def ends_connection(error: MCPError) -> bool:

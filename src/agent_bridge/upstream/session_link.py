@@ -120,6 +120,8 @@ def _answer_of(error: MCPError) -> ToolResult:
             raise Lost(error.message, unsent=True)
         case WireError.CUT:
             raise Lost(error.message, link_is_dead=False)
+        case WireError.AWAY:
+            raise Lost(error.message)
         case _ if ends_connection(error):
             raise Lost("the connection was closed")
         case _ if reason := broken(error):
