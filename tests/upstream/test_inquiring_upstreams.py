@@ -15,7 +15,7 @@ from agent_bridge.errors import ModelRateLimited
 from agent_bridge.messages import ToolResult
 from agent_bridge.tools import CallContext, Inquiry, JsonObject, Sample, Sampled
 from agent_bridge.upstream import Toolset, Upstreams
-from agent_bridge.upstream.attempt import TOO_OFTEN
+from agent_bridge.upstream.attempt import CHANGED, TOO_OFTEN
 from agent_bridge.upstream.sampling import REFUSED
 from support.upstreams.calls import DEADLINE_S, context, until
 from support.upstreams.configs import EVERYTHING
@@ -173,6 +173,22 @@ async def test_a_tool_that_asks_the_same_again_gets_another_answer(era: Era) -> 
     assert third.content == "Open after 2"
 
 
+async def test_a_tool_of_the_handshake_era_that_asks_otherwise_each_time_is_given_up() -> None:
+    async with curious("legacy") as upstream:
+        first = await upstream.call("drift", asking())
+        second = await upstream.call("drift", told(first, ADA))
+
+    assert (second.is_error, second.content, second.inquiry) == (True, CHANGED, None)
+
+
+async def test_a_tool_of_2026_may_word_its_question_as_it_likes() -> None:
+    async with curious("2026-07-28") as upstream:
+        first = await upstream.call("drift", asking())
+        second = await upstream.call("drift", told(first, ADA))
+
+    assert second.content == "Hello {'name': 'Ada'}"
+
+
 async def test_an_upstream_that_has_forgotten_its_state_gets_the_same_answers_again() -> None:
     apps = [Curious().server().http_app(path="/mcp") for _ in range(2)]
     async with serving(apps[0]) as port:
@@ -201,7 +217,11 @@ async def test_an_address_is_not_shown_to_a_person(era: Era) -> None:
 @eras
 @pytest.mark.parametrize(
     ("kind", "complaint"),
-    [("broken", "The form that the tool shows to a person is none"), ("long", "more than fits into a form")],
+    [
+        ("broken", "The form that the tool shows to a person is none"),
+        ("wrong", "The form that the tool shows to a person is none"),
+        ("long", "more than fits into a form"),
+    ],
 )
 async def test_a_form_that_nobody_could_fill_in_is_refused(era: Era, kind: str, complaint: str) -> None:
     async with curious(era) as upstream:

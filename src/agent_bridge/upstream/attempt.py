@@ -26,6 +26,7 @@ from agent_bridge.upstream.sampling import REFUSED, sampled
 MOST_ATTEMPTS = 10
 """How often one call is made, because its server asks for more; what clients of 2026-07-28 usually allow."""
 TOO_OFTEN = f"The tool was called {MOST_ATTEMPTS} times and still asks for more, so it was given up."
+CHANGED = "When the tool was called again with the answer, it asked for something else instead, so it was given up."
 MOST_CHARACTERS = 8000
 """Of a message, or of a schema, that is still put to a person."""
 _PAUSE_S = 0.25
@@ -51,7 +52,9 @@ class Attempt:
         self._names = dict(before.names)
         # In 2026-07-28 the server goes on where it was, and does not ask again what it knows.
         self._asked = Counter[str](map(_what, before.answers) if before.names else ())
+        self._unused = set(before.answers)
         self._questions: dict[str, Question] = {}
+        self._changed = False
         self._notes: list[str] = []
         self._asides: set[asyncio.Task[types.InputResponse]] = set()
         self._progress = 0.0
@@ -115,6 +118,8 @@ class Attempt:
 
     def finished(self, result: ToolResult) -> ToolResult:
         """The result, or in its place what must be asked first."""
+        if self._changed:
+            return failure(CHANGED)
         if self._questions:
             return failure(TOO_OFTEN) if self._attempts >= MOST_ATTEMPTS else self._unfinished
         for note in self._notes:
@@ -145,8 +150,11 @@ class Attempt:
 
     async def _reply(self, request: types.InputRequest) -> types.InputResponse:
         key = self._key(request)
-        if not self._questions:
+        self._unused.discard(key)
+        if not self._questions and not self._changed:
             await self._find(key, request)
+            # Answers that were brought are asked for first: else each of them would lead to yet another question.
+            self._changed = bool(self._questions and self._unused)
         if key in self._answers:
             return _RESPONSE.validate_python(self._answers[key])
         if isinstance(request, types.ElicitRequest):

@@ -48,6 +48,7 @@ class Curious:
             server.tool(tool)
         server.resource("curious://name")(self.name)
         for tool in (
+            self.drift,
             self.hesitate,
             self.compose,
             self.linger,
@@ -93,8 +94,9 @@ class Curious:
     async def show(self, context: Context, kind: str) -> Any:
         """Shows a form that is broken or too long."""
         broken = {"type": "object", "properties": {"name": True}}
+        wrong = {"type": "object", "properties": {"name": {"type": "string", "minLength": "two"}}}
         long = {"type": "object", "properties": {"name": {"type": "string", "description": "very " * 2000}}}
-        form = _form("Well?", broken if kind == "broken" else long)
+        form = _form("Well?", {"broken": broken, "wrong": wrong, "long": long}[kind])
 
         async def talk(asker: Asker) -> str:
             return f"{await asker.ask(form=form)}"
@@ -111,6 +113,17 @@ class Curious:
                 if given.get("content") == {"name": "open sesame"}:
                     return f"Open after {number}"
             return "Locked"
+
+        return await _talk(context, talk)
+
+    async def drift(self, context: Context) -> Any:
+        """Words its question in another way each time."""
+        self._enter("drift")
+        number = len(self.entered)
+
+        async def talk(asker: Asker) -> str:
+            [given] = await asker.ask(who=_form(f"Question {number}: who?", NAME))
+            return f"Hello {given.get('content')}"
 
         return await _talk(context, talk)
 
