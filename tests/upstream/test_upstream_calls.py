@@ -15,22 +15,12 @@ from agent_bridge.config.schema import Upstream
 from agent_bridge.records import Notice
 from agent_bridge.upstream import Upstreams
 from agent_bridge.upstream.circuit import OUTAGES, REST_S
-from support.upstreams.calls import DEADLINE_S, call, until
+from support.upstreams.calls import DEADLINE_S, Clock, call, until
 from support.upstreams.configs import EVERYTHING, lines_of, old_server
 from support.upstreams.fast import Remote
 from support.upstreams.web import Receive, Scope, Send, cutting, serving
 
 pytestmark = pytest.mark.anyio
-
-
-class Clock:
-    """Time that passes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def upstreams(configs: Mapping[str, Upstream], clock: Callable[[], float] = time.monotonic) -> Upstreams:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +11,8 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ServerEvent, Tools
 
 from agent_bridge.config.schema import Upstream
 from agent_bridge.upstream import Upstreams
-from support.upstreams.calls import call, until
+from agent_bridge.upstream.connection import LOOK_AGAIN_S
+from support.upstreams.calls import Clock, call, until
 from support.upstreams.configs import EVERYTHING
 from support.upstreams.web import cutting, serving
 
@@ -55,8 +57,8 @@ class Growing:
         return "2"
 
 
-def pool_of(port: int) -> Upstreams:
-    return Upstreams({"it": Upstream(url=f"http://127.0.0.1:{port}/mcp")}, environ={}, builtins={})
+def pool_of(port: int, clock: Callable[[], float] = time.monotonic) -> Upstreams:
+    return Upstreams({"it": Upstream(url=f"http://127.0.0.1:{port}/mcp")}, environ={}, builtins={}, clock=clock)
 
 
 async def test_a_tool_that_a_server_of_2026_gets_is_taken_in_between_steps() -> None:
@@ -94,6 +96,19 @@ async def test_a_server_that_nobody_can_listen_to_is_used_all_the_same() -> None
     async with serving(server.streamable_http_app()) as port, pool_of(port) as pool:
         tools = await pool.open(["it"], filter=EVERYTHING)
         assert (await call(tools, "first")).content == "1"
+
+
+async def test_a_server_that_says_nothing_is_looked_at_again_when_a_session_needs_it() -> None:
+    server, growing, clock = MCPServer("silent", subscriptions=False), Growing(), Clock()
+    server.add_tool(growing.first)
+    async with serving(server.streamable_http_app()) as port, pool_of(port, clock) as pool:
+        await pool.open(["it"], filter=EVERYTHING)
+        server.add_tool(growing.second)
+        clock.now += LOOK_AGAIN_S
+        tools = await pool.open(["it"], filter=EVERYTHING)
+        await until(lambda: pool.state(["it"]) == ("ready", 2))
+        tools.renew()
+        assert (await call(tools, "second")).content == "2"
 
 
 async def test_listening_ends_with_the_connection_that_nobody_uses() -> None:

@@ -26,6 +26,8 @@ from agent_bridge.upstream.turns import Turns
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 """After a failed attempt nobody tries again for this long: doubled each time, and shortened at random by up to half."""
+LOOK_AGAIN_S = 60.0
+"""A list of tools that is older is asked for again when a session needs it; until it comes, the old one holds."""
 RETRY_PATIENCE_S = 2.0
 """How long a caller waits for an upstream that failed the last time. The attempt goes on without it."""
 _FIRST_MODERN_VERSION = "2026"
@@ -63,6 +65,7 @@ class Connection:
         self._jitter = jitter
         self._life: Life | None = None
         self._is_new = True
+        self._listed_at = 0.0
         self._failures = 0
         self._not_before = 0.0
         self._closed = False
@@ -115,6 +118,12 @@ class Connection:
             async with asyncio.timeout(patience):
                 await life.settled.wait()
 
+    def look_again(self) -> None:
+        """Lists the tools anew in the background, where that was long ago: not every server tells when they change."""
+        if self._life is not None and self._life.link is not None and self._clock() >= self._listed_at + LOOK_AGAIN_S:
+            self._listed_at = self._clock()
+            self._life.tools_changed()
+
     def forgive(self) -> None:
         """What failed may succeed now: the next attempt waits out no pause."""
         self._failures = 0
@@ -161,6 +170,7 @@ class Connection:
 
     def on_tools(self, link: Link, tools: Sequence[RemoteTool]) -> None:
         self.has_resources = link.has_resources
+        self._listed_at = self._clock()
         ordered = sorted(tools, key=lambda tool: tool.name)
         if ordered != self.tools:
             self.tools = ordered

@@ -107,6 +107,8 @@ class Upstreams:
         An upstream that cannot be used is a notice. Definitions are the same object as long as nothing has changed.
         """
         chosen = self._chosen(names, extra, tenant)
+        for connection in chosen.values():
+            connection.look_again()
         missing = [connection for connection in chosen.values() if not connection.usable]
         if missing:
             await asyncio.gather(*(connection.settle() for connection in missing))

@@ -30,3 +30,13 @@ async def until(condition: Callable[[], bool], within_s: float = DEADLINE_S) -> 
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110 what is waited for happens in another process
             await asyncio.sleep(0.005)
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
