@@ -12,8 +12,10 @@ from mcp_types import TextResourceContents
 
 from agent_bridge.tools import JsonObject
 from support import published
+from support.commands import clean_environment
 from support.mcp_person import Person
 from support.products import WAYS, Way, configure, host
+from support.serving import serve
 from support.upstreams.curious import Era, program
 
 pytestmark = pytest.mark.anyio
@@ -82,6 +84,26 @@ async def test_the_model_answers_an_upstream_at_the_expense_of_the_run(way: Way,
     assert "(demo/rules, endTurn)" in made["preview"]
     [call_made] = json.loads(record.text)["steps"][0]["calls"]
     assert len(call_made["sampled"]) == 1
+
+
+async def test_what_a_bridge_below_wants_approved_is_asked_above(tmp_path: Path) -> None:
+    below = tmp_path / "below"
+    below.mkdir()
+    strict = {"assistant": {"upstreams": ["calculator"], "approvals": "always"}}
+    program, *arguments = serve(
+        config=configure(below, upstreams={"calculator": {"builtin": "calculator"}}, servers=strict)
+    )
+    upstream = {"command": program, "args": arguments, "env": clean_environment(below)}
+    servers = {"assistant": {"upstreams": ["bridge"], "approvals": "never"}}
+    person = Person(approve=True)
+    config = configure(tmp_path, upstreams={"bridge": upstream}, servers=servers)
+    async with host(WAYS[0], tmp_path, config, elicitation_handler=person) as client:
+        run = await call(client, "chat", message='use chat with {"message": "what is 6*7?"}')
+
+    [form] = person.shown
+    assert form.message.startswith("bridge asks: The agent 'assistant' wants to make this call")
+    assert form.requested_schema["required"] == ["approve"]
+    assert "6*7 = 42." in run["response"]
 
 
 async def test_the_published_everything_server_asks_a_person_and_the_model(tmp_path: Path) -> None:
