@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,11 +15,11 @@ from joserfc import jwk, jwt
 
 from agent_bridge.api.identity import open_authenticator
 from agent_bridge.app import open_bridge
-from agent_bridge.bridge import Bridge
+from agent_bridge.bridge import Bridge, ChatRequest
 from agent_bridge.calls import Answer
 from agent_bridge.config import Config
 from agent_bridge.config.schema import Auth, Jwt, Server, Upstream
-from agent_bridge.records import Principal
+from agent_bridge.records import LOCAL, Principal
 from support.authorization import guarded_upstream
 from support.mcp_entries import door, listening
 from support.redis_server import RedisServer, running
@@ -140,3 +141,32 @@ async def test_redis_without_a_key_keeps_no_token_and_says_what_to_set(tmp_path:
             kept = everything_in(redis)
     assert "Set AGENT_BRIDGE_SECRET_KEY" in connected["warnings"][0]["message"]
     assert own not in kept
+
+
+async def test_a_credential_that_is_refused_during_a_run_is_read_by_the_model_and_told_to_the_caller() -> None:
+    async with guarded_upstream(others=frozenset({"old"})) as (guard, _):
+        docs = Upstream(url=guard.url, auth_token="${DOCS_TOKEN}")
+        config = replace(
+            config_of(guard.url, "sqlite://:memory:", {"DOCS_TOKEN": "old"}),
+            upstreams={"docs": docs},
+            servers={"assistant": Server(upstreams=("docs",))},
+        )
+
+        async def expire() -> None:
+            guard.others.clear()
+
+        model = ScriptedModel(Says(text=["Let me see."], calls=[("hello", {})], then=expire), Says(text=["Sorry."]))
+        async with open_bridge(config, models=ScriptedModels(model)) as bridge:
+            started = await bridge.chat(LOCAL, ChatRequest(message="greet"))
+            run = await bridge.wait(LOCAL, started.run_id, 10)
+            checked = await bridge.check(LOCAL)
+            listed = await bridge.list_servers(LOCAL)
+    refused = (
+        "The MCP server 'docs' refused the bridge's credentials (HTTP 401). Set DOCS_TOKEN to one that is good, and "
+        "restart the bridge."
+    )
+    assert (run.status, run.response) == ("completed", "Sorry.")
+    assert model.asked[1][-1].get("content") == f"Error: The tool was not called. {refused}"
+    assert [(warning.code, warning.message) for warning in run.warnings] == [("upstream_credentials", refused)]
+    assert [row.detail for row in checked.checks if row.kind == "upstream"] == [refused]
+    assert [(server.state, server.reason) for server in listed.servers] == [("unavailable", refused)]

@@ -6,6 +6,7 @@ of a refresh token ends the whole login), resource indicators, revocation, and m
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import secrets
@@ -28,6 +29,12 @@ from support.upstreams.web import App, Receive, Scope, Send, serving
 BRIDGE_ID, BRIDGE_SECRET = "the-bridge", "the-bridge's-secret"
 
 
+def open_gate() -> asyncio.Event:
+    gate = asyncio.Event()
+    gate.set()
+    return gate
+
+
 @dataclass
 class Authority:
     """The authorization server. Everyone who asks at its login page is let in."""
@@ -35,6 +42,10 @@ class Authority:
     base: str = ""
     lifetime_s: int = 3600
     refuses_login: bool = False
+    answers: asyncio.Event = field(default_factory=open_gate)
+    """It thinks about tokens for as long as this is not set."""
+    thinks: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while it does."""
     is_away: bool = False
     """Whether it fails at whatever it is asked."""
     rotates: bool = True
@@ -115,6 +126,8 @@ class Authority:
         form = {key: values[0] for key, values in parse_qs((await request.body()).decode()).items()}
         kind = form.get("grant_type", "")
         self.asked[kind] += 1
+        self.thinks.set()
+        await self.answers.wait()
         if self.is_away:
             return Response(status_code=503)
         match kind:

@@ -47,12 +47,14 @@ class LocalUpstreams:
         del names, filter, narrow, extra, tenant
         return self.tools
 
-    def state(self, names: Sequence[str], *, filter: ToolFilter | None = None) -> tuple[ServerState, int | None]:
-        del names, filter
+    def state(
+        self, names: Sequence[str], *, filter: ToolFilter | None = None, principal: str = "local"
+    ) -> tuple[ServerState, int | None]:
+        del names, filter, principal
         return "ready", len(self.tools.definitions.tools)
 
-    def problems(self, names: Sequence[str]) -> list[Notice]:
-        del names
+    def problems(self, names: Sequence[str], *, principal: str = "local") -> list[Notice]:
+        del names, principal
         return []
 
     async def check(self, name: str) -> UpstreamReport:

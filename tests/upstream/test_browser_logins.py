@@ -130,6 +130,25 @@ async def test_an_expired_token_is_renewed_once_by_all_calls_of_all_processes() 
         assert authority.asked == {"register": 1, "authorization_code": 1, "refresh_token": 1}
 
 
+async def test_a_call_that_is_given_up_while_its_token_is_renewed_loses_no_login() -> None:
+    async with guarded_upstream() as (guard, authority):
+        login = Login(guard, in_memory())
+        await login.make()
+        async with login.pool() as pool:
+            tools = await pool.open(["docs"], filter=EVERYTHING)
+            authority.expire()
+            authority.answers.clear()
+            authority.thinks.clear()
+            given_up = asyncio.create_task(call(tools, "whoami"))
+            await asyncio.wait_for(authority.thinks.wait(), 10)
+            given_up.cancel()
+            await asyncio.wait([given_up])
+            authority.answers.set()
+            result = await call(tools, "whoami")
+        assert {str(result.content)} == set(authority.tokens)
+        assert authority.asked["refresh_token"] == 1
+
+
 async def test_a_token_that_says_it_has_expired_is_not_even_sent() -> None:
     async with guarded_upstream(Authority(lifetime_s=5)) as (guard, authority):
         login = Login(guard, in_memory())

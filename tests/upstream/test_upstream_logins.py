@@ -213,3 +213,31 @@ async def test_a_token_that_has_ended_already_is_not_taken() -> None:
         await pool.lend(Principal(ALICE.principal, own_token=lent("alices", guard.url, expires_at=time.time() - 1)))
         assert isinstance(await shown(pool, ALICE), tuple)
         assert guard.refused == 0
+
+
+async def test_what_one_principal_is_offered_is_not_counted_for_another() -> None:
+    async with (
+        guarded_upstream(others=frozenset({"alices"})) as (guard, _),
+        pool_of(guard, {"principals": {ALICE.principal: "alices"}}) as pool,
+    ):
+        await shown(pool, ALICE)
+        assert pool.state(["docs"], principal=ALICE.principal) == ("ready", 2)
+        assert pool.state(["docs"], principal=BOB.principal) == ("unknown", None)
+        await shown(pool, BOB)
+        assert pool.problems(["docs"], principal=ALICE.principal) == []
+        assert [notice.code for notice in pool.problems(["docs"], principal=BOB.principal)] == ["upstream_credentials"]
+
+
+async def test_check_looks_with_a_token_that_there_is() -> None:
+    async with (
+        guarded_upstream(others=frozenset({"alices"})) as (guard, _),
+        pool_of(guard, {"principals": {ALICE.principal: "alices"}}) as pool,
+    ):
+        report = await pool.check("docs")
+    assert (report.tool_count, report.problem) == (2, None)
+
+
+async def test_check_does_not_reach_what_only_callers_have_a_token_for() -> None:
+    async with guarded_upstream() as (guard, _), pool_of(guard, "caller") as pool:
+        report = await pool.check("docs")
+    assert (report.tool_count, report.problem, guard.refused) == (None, None, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from pathlib import Path
@@ -19,7 +20,10 @@ from support.upstreams.configs import EVERYTHING
 
 ENVIRON = {"PATH": "/bin", "LANG": "de", "TOKEN": "t0ken", "OPENAI_API_KEY": "sk-secret", "DIR": "/data"}
 AROUND = Surroundings(
-    environ=ENVIRON, builtins={}, secrets=ENVIRON, credentials=Credentials(Vault(Drawer(), lambda: [bytes(32)]))
+    environ=ENVIRON,
+    builtins={},
+    secrets=ENVIRON,
+    credentials=Credentials(Vault(Drawer(), lambda: [bytes(32)]), asyncio.TaskGroup()),
 )
 
 

@@ -40,8 +40,10 @@ async def _store(store: Store, principal: str) -> CheckRow:
 def _upstream(report: UpstreamReport) -> CheckRow:
     if report.problem is not None:
         return CheckRow(kind="upstream", name=report.name, ok=False, detail=report.problem.message)
+    if report.tool_count is None:
+        return CheckRow(kind="upstream", name=report.name, ok=True, detail="reached with the token of whoever calls")
     protocol = f", MCP {report.protocol_version}" if report.protocol_version else ""
-    found = f"{report.transport}{protocol}, {_tools(report.tool_count or 0)}, connected in {report.latency_ms} ms"
+    found = f"{report.transport}{protocol}, {_tools(report.tool_count)}, connected in {report.latency_ms} ms"
     return CheckRow(kind="upstream", name=report.name, ok=True, detail=found)
 
 

@@ -80,7 +80,7 @@ class Bridge:
 
     async def list_servers(self, who: Principal) -> ServersView:
         who.require("read")
-        servers = [self._server_view(name) for name in self._config.servers]
+        servers = [self._server_view(name, who) for name in self._config.servers]
         return ServersView(servers=servers, count=len(servers))
 
     async def list_models(self, who: Principal, *, provider: str = "", query: str = "") -> ModelsView:
@@ -266,9 +266,10 @@ class Bridge:
         who.require("read")
         return self._runs.here(who.id, run_id) or await self._stored(who, run_id)
 
-    def _server_view(self, name: str) -> ServerView:
+    def _server_view(self, name: str, who: Principal) -> ServerView:
         server = self._config.servers[name]
-        state, tool_count = self._upstreams.state(server.upstreams, filter=server.tools)
+        state, tool_count = self._upstreams.state(server.upstreams, filter=server.tools, principal=who.id)
+        problems = self._upstreams.problems(server.upstreams, principal=who.id)
         return ServerView(
             name=name,
             title=server.title or name,
@@ -278,7 +279,7 @@ class Bridge:
             tool_count=tool_count,
             state=state if server.active else "inactive",
             requires_token=any(self._upstreams.needs_token(upstream) for upstream in server.upstreams),
-            reason=" ".join(notice.message for notice in self._upstreams.problems(server.upstreams)) or None,
+            reason=" ".join(notice.message for notice in problems) or None,
         )
 
     def _model_notices(self, model: str) -> list[Notice]:

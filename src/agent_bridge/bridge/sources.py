@@ -75,11 +75,16 @@ class UpstreamReport(Protocol):
 class Upstreams(Protocol):
     """What is known of the upstreams."""
 
-    def state(self, names: Sequence[str], *, filter: ToolFilter | None = None) -> tuple[ServerState, int | None]:
-        """How they are, and how many tools they have together, where that is known. Reaches nothing."""
+    def state(
+        self, names: Sequence[str], *, filter: ToolFilter | None = None, principal: str = ...
+    ) -> tuple[ServerState, int | None]:
+        """How they are for the principal, and how many tools they have together, where that is known.
+
+        Reaches nothing.
+        """
         ...
 
-    def problems(self, names: Sequence[str]) -> list[Notice]:
+    def problems(self, names: Sequence[str], *, principal: str = ...) -> list[Notice]:
         """What is known to be wrong with them. Reaches nothing."""
         ...
 

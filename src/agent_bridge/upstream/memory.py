@@ -41,8 +41,9 @@ class Remembered:
 
 
 class Memory:
-    def __init__(self, notebook: Notebook, name: str, upstream: Upstream) -> None:
-        what = json.dumps([name, upstream.model_dump(mode="json", include=set(_IDENTITY))])
+    def __init__(self, notebook: Notebook, name: str, upstream: Upstream, principal: str) -> None:
+        whose = principal if upstream.knows_callers_apart else ""
+        what = json.dumps([name, whose, upstream.model_dump(mode="json", include=set(_IDENTITY))])
         self._page = f"upstream:{sha256(what.encode()).hexdigest()}"
         self._notebook = notebook
         self._noted: Remembered | None = None

@@ -16,7 +16,7 @@ from weakref import WeakSet
 from agent_bridge.config.lock import Lock
 from agent_bridge.config.schema import ToolFilter, Upstream
 from agent_bridge.errors import UpstreamUnavailable
-from agent_bridge.records import NOBODY, Notice, Principal, Tenant
+from agent_bridge.records import LOCAL, NOBODY, Notice, Principal, Tenant
 from agent_bridge.upstream import advice
 from agent_bridge.upstream.assembly import Assemblies, selection
 from agent_bridge.upstream.connection import Connection
@@ -70,10 +70,10 @@ class Upstreams:
         self._notebook = notebook
         self._configs = configs
         self._lock = lock
-        self._credentials = Credentials(vault or Vault(Drawer(), lambda: [secrets.token_bytes(32)]))
+        self._tasks = asyncio.TaskGroup()
+        self._credentials = Credentials(vault or Vault(Drawer(), lambda: [secrets.token_bytes(32)]), self._tasks)
         self._around = Surroundings(environ=environ, builtins=builtins, secrets=environ, credentials=self._credentials)
         self._clock = clock
-        self._tasks = asyncio.TaskGroup()
         self._connections: dict[Key, Connection] = {}
         self._callers: OrderedDict[tuple[str, str], Connection] = OrderedDict()
         self._all: WeakSet[Connection] = WeakSet()
@@ -125,27 +125,32 @@ class Upstreams:
             released.close()
             self._assemblies.forget(released)
 
-    def state(self, names: Sequence[str], *, filter: ToolFilter | None = None) -> tuple[ServerState, int | None]:
+    def state(
+        self, names: Sequence[str], *, filter: ToolFilter | None = None, principal: str = LOCAL.id
+    ) -> tuple[ServerState, int | None]:
         """How these upstreams are, and how many tools they have together, where that is known. Reaches nothing."""
-        connections = [self._speaker(name) for name in names]
+        speakers = {name: self._speaker(name, principal) for name in names}
+        connections = list(speakers.values())
         failed = sum(1 for connection in connections if connection and connection.problem)
         reached = sum(1 for connection in connections if connection and connection.usable)
         if failed:
-            return ("unavailable" if failed == len(connections) else "degraded"), self._count(names, filter)
-        return ("ready" if reached == len(connections) else "unknown"), self._count(names, filter)
+            return ("unavailable" if failed == len(connections) else "degraded"), _count(speakers, filter)
+        return ("ready" if reached == len(connections) else "unknown"), _count(speakers, filter)
 
-    def problems(self, names: Sequence[str]) -> list[Notice]:
+    def problems(self, names: Sequence[str], *, principal: str = LOCAL.id) -> list[Notice]:
         """What is known to be wrong with these upstreams. Reaches nothing."""
-        connections = [self._speaker(name) for name in names]
+        connections = [self._speaker(name, principal) for name in names]
         return [one.problem for one in connections if one is not None and one.problem is not None]
 
     async def check(self, name: str) -> UpstreamReport:
-        """Reaches the upstream, even if it failed a moment ago."""
+        """Reaches the upstream, even if it failed a moment ago; but not one that only callers have a token for."""
         upstream = self._configs.get(name)
         if upstream is None:
             message = advice.unknown_upstream(name)
             return UpstreamReport(name=name, transport="", problem=Notice(code="upstream_unavailable", message=message))
-        connection = self._configured(name, upstream, NOBODY)
+        if upstream.login and upstream.login.caller:
+            return UpstreamReport(name=name, transport=transport_of(upstream))
+        connection = self._configured(name, upstream, _inspector(upstream))
         try:
             return await report_of(connection, transport_of(upstream), self._clock)
         finally:
@@ -198,9 +203,13 @@ class Upstreams:
         for key in [key for key, connection in self._connections.items() if key.is_private and connection.at_rest]:
             self._assemblies.forget(self._connections.pop(key))
 
-    def _speaker(self, name: str) -> Connection | None:
-        """The one that stands for all connections of the upstream, where sessions have one each: the best of them."""
-        own = [connection for key, connection in self._connections.items() if key.upstream == name]
+    def _speaker(self, name: str, principal: str) -> Connection | None:
+        """The one that stands for all connections of the principal to the upstream: the best of them."""
+        own = [
+            connection
+            for key, connection in self._connections.items()
+            if key.upstream == name and key.principal in ("", principal)
+        ]
         return max(own, key=lambda one: (one.usable, one.tools is not None), default=None)
 
     def _callers_own(self, name: str, upstream: Upstream) -> Connection:
@@ -229,15 +238,24 @@ class Upstreams:
             Dialler(name, upstream, around),
             self._terms(name, upstream),
             tasks=self._tasks,
-            memory=Memory(notebook, name, upstream) if notebook and upstream.builtin is None else None,
+            memory=Memory(notebook, name, upstream, around.principal)
+            if notebook and upstream.builtin is None
+            else None,
             clock=self._clock,
         )
         self._all.add(connection)
         return connection
 
-    def _count(self, names: Sequence[str], filter: ToolFilter | None) -> int | None:
-        chosen = {name: connection for name in names if (connection := self._speaker(name)) is not None}
-        tried = [connection for connection in chosen.values() if connection.tools is not None or connection.failure]
-        if len(tried) < len(names):
-            return None
-        return len(selection(chosen, filter or ToolFilter(), (), of=chosen))
+
+def _inspector(upstream: Upstream) -> Tenant:
+    """For whom it is looked at: somebody who has a token."""
+    tokens = upstream.login.principals if upstream.login else {}
+    return NOBODY if NOBODY.principal in tokens or not tokens else replace(NOBODY, principal=next(iter(tokens)))
+
+
+def _count(speakers: Mapping[str, Connection | None], filter: ToolFilter | None) -> int | None:
+    chosen = {name: connection for name, connection in speakers.items() if connection is not None}
+    tried = [connection for connection in chosen.values() if connection.tools is not None or connection.failure]
+    if len(tried) < len(speakers):
+        return None
+    return len(selection(chosen, filter or ToolFilter(), (), of=chosen))

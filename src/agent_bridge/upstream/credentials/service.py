@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -25,8 +26,9 @@ LENT_S = 3_600.0
 class Credentials:
     """One credential for each upstream and principal, shared by all connections, so that it is renewed once."""
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: Vault, tasks: asyncio.TaskGroup) -> None:
         self._vault = vault
+        self._tasks = tasks
         self._logins: dict[tuple[str, str], Credential] = {}
 
     def of(self, name: str, upstream: Upstream, principal: str, secrets: Mapping[str, str]) -> Credential:
@@ -70,7 +72,7 @@ class Credentials:
 
             place = Place(self._vault, login_place(name, whose))
             renewal = _renewal(name, upstream, login, whose, secrets)
-            self._logins[name, whose] = KeptLogin(name, place, renewal, clients_for(upstream))
+            self._logins[name, whose] = KeptLogin(name, place, renewal, clients_for(upstream), self._tasks)
         return self._logins[name, whose]
 
 
