@@ -21,6 +21,7 @@ from agent_bridge.toolbox.finding import MOST_FOUND
 from agent_bridge.tools import Tool
 from support.bridges import chat, scripted_bridge
 from support.many_tools import many_tools
+from support.outages import Outages
 from support.scripted import LocalTools, Says, ScriptedModel
 
 pytestmark = pytest.mark.anyio
@@ -115,6 +116,18 @@ async def test_what_was_found_is_kept_for_the_session_and_over_a_restart(tmp_pat
     assert found[1] == "merge_pull_request"
     assert kept == found
     assert shown(again) == [found, ["find_tools"]]
+
+
+async def test_what_was_found_is_not_forgotten_while_the_store_is_away() -> None:
+    outages = Outages()
+    outages.stayed_away = lambda method: outages.end()
+    model = ScriptedModel(LOOKS_FOR_MERGING, DONE, DONE)
+    async with scripted_bridge(model, tools_of(MANY), seen_through=outages.before) as bridge:
+        run = await chat(bridge, "find out how to merge")
+        outages.begin("runs")
+        again = await chat(bridge, "go on", session_id=run.session_id)
+    assert (again.status, outages.asked["runs"]) == ("completed", 3)
+    assert shown(model)[2] == shown(model)[1]
 
 
 async def test_definitions_are_worded_once_for_all_runs_that_are_shown_the_same() -> None:

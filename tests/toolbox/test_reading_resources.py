@@ -167,6 +167,6 @@ async def test_what_is_read_of_an_upstream_that_is_not_trusted_is_not_trusted() 
         run = await chat(bridge, "read, then say what time it is")
     assert [call.status for call in run.tool_invocations] == ["ok", "denied"]
     assert run.tool_invocations[1].preview == (
-        "Denied: its arguments may come from library, which is not trusted, so a person must approve it, and nobody can "
-        "be asked."
+        "Denied: its arguments may come from library, which is not trusted, so a person must approve it, and nobody "
+        "can be asked."
     )

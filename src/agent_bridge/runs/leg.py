@@ -123,8 +123,9 @@ class Leg:
             return Internal("The bridge failed while working on this. Try again; if it happens again, see its log.")
 
     async def _answer(self) -> Leaving:
-        history = await self.journal.patience(lambda: self._store.history(self.run.session_id))
-        equipment = await self._equip(self._session, self.run, history)
+        patience = self.journal.patience
+        history = await patience(lambda: self._store.history(self.run.session_id))
+        equipment = await patience(lambda: self._equip(self._session, self.run, history))
         run = await self._announced(equipment)
         brief = Brief(
             system_prompt=self._session.system_prompt,
