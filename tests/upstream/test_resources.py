@@ -10,7 +10,8 @@ from typing import Any, Literal
 import pytest
 from fastmcp import Context, FastMCP
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
-from mcp_types import ResourceListChangedNotification
+from mcp import MCPError
+from mcp_types import METHOD_NOT_FOUND, ResourceListChangedNotification
 
 from agent_bridge.builtin import BUILTINS
 from agent_bridge.config.schema import Upstream
@@ -22,7 +23,7 @@ from support import published
 from support.upstreams.calls import DEADLINE_S, call, context, until
 from support.upstreams.configs import EVERYTHING, old_server
 from support.upstreams.library import Library
-from support.upstreams.web import App, cutting, serving
+from support.upstreams.web import App, answering, cutting, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -149,6 +150,45 @@ async def test_a_read_that_was_cut_off_is_made_again(way: Way) -> None:
             cutter.cut()
             result = await reading
     assert (result.content, books.reads) == ("[resource book://slow]\nat last", 2)
+
+
+async def test_a_server_that_has_no_templates_lists_the_rest() -> None:
+    server = Library().server()
+
+    class WithoutTemplates(Middleware):
+        async def on_list_resource_templates(
+            self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]
+        ) -> Any:
+            del context, call_next
+            raise MCPError(METHOD_NOT_FOUND, "Method not found")
+
+    server.add_middleware(WithoutTemplates())
+    async with opened(server, "legacy") as tools:
+        listed = await tools.sources["library"].list_resources("", context())
+    lines = str(listed.content).splitlines()
+    assert (lines[0], lines[5:7]) == (
+        "Resources:",
+        ["- book://slow slow (text/plain): The first time it takes for ever.", "Prompts:"],
+    )
+
+
+@pytest.mark.parametrize("uri", ["book://readme", "prompt:review"])
+async def test_what_a_person_would_have_to_answer_first_cannot_be_read(uri: str) -> None:
+    kept: JsonObject = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
+    asks: JsonObject = {"resultType": "input_required", "requestState": "s"}
+    answers: dict[str, JsonObject] = {
+        "tools/list": {**kept, "tools": []},
+        "resources/list": {**kept, "resources": [{"uri": "book://readme", "name": "readme"}]},
+        "resources/read": asks,
+        "prompts/get": asks,
+    }
+    async with serving(answering(answers)) as port, pool_of("asked-for", port) as pool:
+        source = (await pool.open(["library"], filter=EVERYTHING)).sources["library"]
+        result = await read(source, uri)
+    assert (result.is_error, result.content) == (
+        True,
+        "The server asks for something that only a person can give, which is possible in calls of tools only.",
+    )
 
 
 async def test_a_server_that_never_lists_its_resources_is_connected_all_the_same() -> None:

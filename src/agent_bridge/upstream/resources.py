@@ -44,7 +44,12 @@ class _List:
     async def from_cursor(self, cursor: str | None) -> tuple[list[str], str | None]:
         entries: list[str] = []
         for _ in range(_MAX_PAGES):
-            more, following = await self.page(cursor)
+            try:
+                more, following = await self.page(cursor)
+            except MCPError as error:
+                if error.code != types.METHOD_NOT_FOUND:
+                    raise
+                return entries, None
             entries += more
             if following is None or following == cursor:
                 return entries, None
