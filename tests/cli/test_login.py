@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
+import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ import pytest
 from support.authorization import Authority, guarded_upstream
 from support.commands import DEADLINE_S, Done, clean_environment, command_line, run_command
 from support.products import configure, store_of
+from support.terminals import in_terminal
 
 pytestmark = pytest.mark.anyio
 
@@ -89,6 +91,46 @@ async def test_a_login_over_ssh_opens_no_browser_and_can_be_somebody_elses(tmp_p
         done = await logged_in(tmp_path, "--principal", "token|ci", SSH_CONNECTION="192.0.2.1 1 192.0.2.2 22")
         assert done == Done(0, "", f"{VISIT}Logged in to docs for 'token|ci'.\n")
         assert await problem(tmp_path) is not None
+
+
+def pasted(home: Path) -> tuple[int, str]:
+    """What a person does whose browser is on another machine; the exit code, and what they saw."""
+    command = [*command_line("login", "docs"), "--store", store_of(home)]
+    environ = clean_environment(home, {"SSH_CONNECTION": "192.0.2.1 1 192.0.2.2 22"})
+    with in_terminal(command, environ, home) as terminal:
+        terminal.see("paste it here.")
+        address = terminal.screen.split("http", 1)[1].split()[0]
+        with httpx2.Client() as browser:
+            page = browser.get(f"http{address}").headers["location"]
+        terminal.type("https://example.com/\n")
+        terminal.see("That is not the address of the page where the login ended.")
+        terminal.type(f"{page}\n")
+        return terminal.leave(), terminal.screen
+
+
+async def test_where_the_browser_is_elsewhere_the_address_of_its_last_page_is_pasted(tmp_path: Path) -> None:
+    async with home_with_upstream(tmp_path):
+        code, screen = await asyncio.to_thread(pasted, tmp_path)
+        assert (code, await problem(tmp_path)) == (0, None), screen
+    assert "Logged in to docs." in screen
+
+
+async def test_the_browser_is_opened_where_there_is_one(tmp_path: Path) -> None:
+    visit = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1]).read()"
+    browser = tmp_path / "browser"
+    write_program(browser, f"#!{sys.executable}\n{visit}\n")
+    async with home_with_upstream(tmp_path):
+        done = await command(tmp_path, "login", "docs", BROWSER=f"{browser} %s")
+        assert await problem(tmp_path) is None
+    assert done.code == 0
+    assert done.err == (
+        "Log in with the browser that was opened. If you see none, visit this address:\n\nLogged in to docs.\n"
+    )
+
+
+def write_program(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o700)
 
 
 async def test_a_login_is_of_no_use_without_the_key_that_it_was_sealed_with(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.credentials import Vault
     from agent_bridge.upstream.credentials.redirect import Redirect
 
+_OPENED = "Log in with the browser that was opened. If you see none, visit this address:"
+_VISIT = "Visit this address and log in:"
 _ELSEWHERE = (
     "If your browser is on another machine, it ends on a page of 127.0.0.1 that it cannot open. Copy the address of "
     "that page, and paste it here."
@@ -58,8 +60,7 @@ async def _log_in(
 
     async def visit(address: str, redirect: Redirect) -> None:
         opened = is_here and await asyncio.to_thread(webbrowser.open, address)
-        print("A browser was opened. If it was not:\n" if opened else "", end="", file=sys.stderr)
-        print("Visit this address and log in:\n", file=sys.stderr)
+        print(f"{_OPENED if opened else _VISIT}\n", file=sys.stderr)
         print(address)
         sys.stdout.flush()
         if sys.stdin.isatty():
