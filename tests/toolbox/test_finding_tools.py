@@ -15,10 +15,11 @@ from agent_bridge.calls import Answer
 from agent_bridge.config.schema import Approvals, Server, ToolFilter
 from agent_bridge.estimate import tokens_of_tools
 from agent_bridge.events import ToolEnd, ToolStart
-from agent_bridge.messages import ModelFacts, text_of
+from agent_bridge.messages import Message, ModelFacts, ModelRequest, text_of
+from agent_bridge.models.demo import DemoModel
 from agent_bridge.records import LOCAL
 from agent_bridge.toolbox.finding import MOST_FOUND
-from agent_bridge.tools import Tool
+from agent_bridge.tools import Tool, ToolDefinitions
 from support.bridges import chat, scripted_bridge
 from support.many_tools import many_tools
 from support.outages import Outages
@@ -255,6 +256,13 @@ async def test_what_the_model_is_told_of_the_search_names_the_servers_and_their_
     assert f"github ({sum(tool.upstream == 'github' for tool in MANY)})" in description
     assert description.endswith(" and 5 more.")
     assert definition["function"]["parameters"]["required"] == ["query"]
+
+
+async def test_the_stand_in_need_not_look_for_its_tools() -> None:
+    tools = ToolDefinitions(hidden=tuple(MANY))
+    message: Message = {"role": "user", "content": 'use echo with {"message": "hello"}'}
+    reply = await DemoModel().complete(ModelRequest(messages=[message], tools=tools), lambda event: None)
+    assert [call["function"]["name"] for call in reply.message.get("tool_calls", [])] == ["echo"]
 
 
 def test_the_filter_says_when_to_look_for_tools() -> None:

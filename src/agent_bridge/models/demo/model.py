@@ -24,7 +24,8 @@ _WORDS_AT_ONCE = 16
 class DemoModel:
     """Decides by rules, from the message and the tools: the same request always gets the same reply.
 
-    Its tokens are words: those of the messages that it read, and those that it wrote as an answer or as arguments.
+    Its tokens are words: those of the messages that it read, and those that it wrote as an answer or as arguments. No
+    tool costs it any, so it looks at all that it may call and need not search.
     """
 
     facts = ModelFacts(input_cost_per_token=0, output_cost_per_token=0, sees_images=False)
@@ -42,7 +43,7 @@ class DemoModel:
                 "demo/rules is a stand-in and cannot answer in the form of a schema. Leave response_schema out, or "
                 "configure a model: list_models says which there are."
             )
-        decided = decide(request.messages, request.tools.tools)
+        decided = decide(request.messages, list(request.tools.by_name.values()))
         read = sum(_words(text_of(message.get("content"))) for message in request.messages)
         if isinstance(decided, str):
             await _stream(decided, emit)
