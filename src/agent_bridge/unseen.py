@@ -6,9 +6,10 @@ zero-width characters, variation selectors, and what turns the direction of writ
 
 from __future__ import annotations
 
+import json
 import re
 
-UNSEEN = re.compile(
+_UNSEEN = re.compile(
     "["
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, but for tab and line feed
     "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0"  # fillers, joiners and hyphens without a shape
@@ -21,9 +22,14 @@ UNSEEN = re.compile(
 
 
 def without_unseen(text: str) -> str:
-    return UNSEEN.sub("", text)
+    return _UNSEEN.sub("", text)
+
+
+def unseen_escaped(json_text: str) -> str:
+    """JSON that says the same, with an escape in the place of each."""
+    return _UNSEEN.sub(lambda match: json.dumps(match[0])[1:-1], json_text)
 
 
 def unseen_shown(text: str) -> str:
     """With `<U+202E>` in the place of each."""
-    return UNSEEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
+    return _UNSEEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)

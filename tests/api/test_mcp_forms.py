@@ -69,6 +69,12 @@ def test_a_person_reads_every_call_as_it_would_be_made() -> None:
     )
 
 
+def test_nothing_in_the_arguments_is_hidden_from_whoever_decides() -> None:
+    message = form({"path": "\u202eyeb/\u202c.txt\U000e0041", "\u200bto": "\x7f"}).message
+
+    assert '{\n  "path": "\\u202eyeb/\\u202c.txt\\udb40\\udc41",\n  "\\u200bto": "\\u007f"\n}' in message
+
+
 def test_what_a_form_does_not_show_is_said() -> None:
     long: JsonObject = {"text": "x" * 5000}
     alone, many = form(long).message, form(*[long] * 100).message

@@ -69,6 +69,15 @@ async def test_short_arguments_are_in_the_question_and_long_ones_before_it() -> 
     assert long.endswith(f"(45 more lines; agent-bridge keeps them in the run's record.)\nApprove write? {ASKS} ")
 
 
+@pytest.mark.anyio
+async def test_nothing_in_the_arguments_is_hidden() -> None:
+    _, short = await decided(["y\n"], {"to": "\u202emoc\u202c\x9b8m"})
+    _, long = await decided(["y\n"], {"to": "\U000e0041" + "a" * 70})
+
+    assert short == f'Approve write {{"to": "\\u202emoc\\u202c\\u009b8m"}}? {ASKS} '
+    assert f'"to": "\\udb40\\udc41{"a" * 70}"' in long
+
+
 class Scripted:
     """A person who gives these answers; the last one, when `None`, never comes."""
 

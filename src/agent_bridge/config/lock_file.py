@@ -14,7 +14,7 @@ from agent_bridge.config.fields import Closed
 from agent_bridge.config.lock import Lock, LockedTool
 from agent_bridge.errors import ConfigInvalid
 from agent_bridge.tools import JsonObject
-from agent_bridge.unseen import UNSEEN
+from agent_bridge.unseen import unseen_escaped
 
 _REMEDY = "restore it from version control, or remove it and run `agent-bridge lock` to accept the tools anew"
 
@@ -61,7 +61,7 @@ def lock_text(lock: Lock) -> str:
     """Sorted, a line of a description on a line of its own, and what nobody sees as escapes."""
     upstreams = {name: {tool.name: _written(tool) for tool in tools.values()} for name, tools in lock.items()}
     text = json.dumps({"version": 1, "upstreams": upstreams}, indent=2, sort_keys=True, ensure_ascii=False)
-    return UNSEEN.sub(lambda match: json.dumps(match[0])[1:-1], text) + "\n"
+    return unseen_escaped(text) + "\n"
 
 
 def _written(tool: LockedTool) -> JsonObject:

@@ -10,6 +10,7 @@ from agent_bridge.terminal.filling import fill_in
 from agent_bridge.terminal.page import Page
 from agent_bridge.terminal.wording import compact
 from agent_bridge.tools import JsonObject
+from agent_bridge.unseen import unseen_escaped
 from agent_bridge.views import PendingView
 
 BY = "the user"
@@ -96,7 +97,7 @@ class Asking:
         return cast(JsonObject, edited)
 
     def _show(self, arguments: JsonObject) -> None:
-        lines = json.dumps(arguments, ensure_ascii=False, indent=2).splitlines()
+        lines = unseen_escaped(json.dumps(arguments, ensure_ascii=False, indent=2)).splitlines()
         for line in lines[:_MOST_LINES]:
             self._page.remark(line, indented=True)
         if len(lines) > _MOST_LINES:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from agent_bridge.records import StopReason
+from agent_bridge.unseen import unseen_escaped
 from agent_bridge.views import RunView, UsageView
 
 _SECOND_MS = 1000
@@ -25,8 +26,8 @@ STOPPED: dict[StopReason, str] = {
 
 
 def compact(arguments: Mapping[str, object]) -> str:
-    """Arguments as one line of JSON; nothing where there are none."""
-    return json.dumps(arguments, ensure_ascii=False, default=str) if arguments else ""
+    """Arguments as one line of JSON, in which nothing is hidden; nothing where there are none."""
+    return unseen_escaped(json.dumps(arguments, ensure_ascii=False, default=str)) if arguments else ""
 
 
 def duration(milliseconds: float) -> str:

@@ -10,6 +10,7 @@ import mcp_types
 
 from agent_bridge.calls import Answer
 from agent_bridge.tools import JsonObject
+from agent_bridge.unseen import unseen_escaped
 from agent_bridge.views import PendingView, RunView
 
 _SHOWN = 4000
@@ -105,7 +106,7 @@ def request_of(form: Form) -> mcp_types.ElicitRequest:
 
 
 def _shown(arguments: JsonObject, most: int) -> str:
-    text = json.dumps(arguments, ensure_ascii=False, indent=2)
+    text = unseen_escaped(json.dumps(arguments, ensure_ascii=False, indent=2))
     if len(text) <= most:
         return text
     return f"{text[:most]}…\n({len(text) - most} more characters are not shown here; the run's record has them.)"
