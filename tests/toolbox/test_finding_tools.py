@@ -19,6 +19,7 @@ from agent_bridge.messages import Message, ModelFacts, ModelRequest, text_of
 from agent_bridge.models.demo import DemoModel
 from agent_bridge.records import LOCAL
 from agent_bridge.toolbox.finding import MOST_FOUND
+from agent_bridge.toolbox.toolbox import MOST_ADDED
 from agent_bridge.tools import Tool, ToolDefinitions
 from support.bridges import chat, scripted_bridge
 from support.many_tools import many_tools
@@ -129,6 +130,29 @@ async def test_what_was_found_is_not_forgotten_while_the_store_is_away() -> None
         again = await chat(bridge, "go on", session_id=run.session_id)
     assert (again.status, outages.asked["runs"]) == ("completed", 3)
     assert shown(model)[2] == shown(model)[1]
+
+
+async def test_what_was_found_longest_ago_is_let_go_before_there_are_too_many() -> None:
+    called = [tool.name for tool in MANY[:MOST_ADDED]]
+    steps = [called, [MANY[MOST_ADDED].name], [called[0]]]
+    model = ScriptedModel(*(Says(calls=[(name, {}) for name in step]) for step in steps), DONE)
+    async with bridge_with(model) as bridge:
+        run = await chat(bridge, "do everything")
+    _, full, halved, again = shown(model)
+    assert (len(called), len(full)) == (MOST_ADDED, 1 + MOST_ADDED)
+    assert full == ["find_tools", *called]
+    assert halved == ["find_tools", *called[1 - MOST_ADDED // 2 :], MANY[MOST_ADDED].name]
+    assert again == [*halved, called[0]]
+    assert {call.status for call in run.tool_invocations} == {"ok"}
+
+
+async def test_what_is_always_shown_takes_no_room_from_what_was_found() -> None:
+    pins, called = [tool.name for tool in MANY[:20]], [tool.name for tool in MANY[20 : 20 + MOST_ADDED]]
+    model = ScriptedModel(Says(calls=[(name, {}) for name in called]), DONE, DONE)
+    async with bridge_with(model, tools={"pinned": pins}) as bridge:
+        run = await chat(bridge, "do everything")
+        await chat(bridge, "go on", session_id=run.session_id)
+    assert shown(model)[1:] == [[*pins, "find_tools", *called]] * 2
 
 
 async def test_definitions_are_worded_once_for_all_runs_that_are_shown_the_same() -> None:

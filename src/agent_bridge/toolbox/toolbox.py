@@ -19,7 +19,9 @@ from agent_bridge.toolbox.toolset import Toolset
 from agent_bridge.tools import CallContext, JsonObject, Tool, ToolDefinitions
 from agent_bridge.upstream.content import failure
 
-_MAX_WORDED = 256
+MOST_ADDED = 96
+"""How many tools may be shown beside the first ones: some providers take no more than 128 in all."""
+_MAX_WORDED = 64
 
 
 class Worded:
@@ -90,8 +92,11 @@ class Toolbox:
         return tool.upstream == BRIDGE and tool.name in self._view.own
 
     def show(self, names: Iterable[str]) -> None:
-        """From now on, those of them that there are."""
-        self._added |= dict.fromkeys(names)
+        """From now on, those of them that there are. Where they become too many, the older half is let go in one go."""
+        shown = frozenset(self.definitions.names)
+        self._added |= dict.fromkeys(name for name in names if name not in shown)
+        if len(self._added) > MOST_ADDED:
+            self._added = dict.fromkeys(list(self._added)[-MOST_ADDED // 2 :])
         self._known = None
 
     def show_reading(self) -> str | None:
