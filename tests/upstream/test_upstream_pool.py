@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from agent_bridge.config.schema import ToolFilter, Upstream
 from agent_bridge.records import Notice, Tenant
 from agent_bridge.upstream import Upstreams
+from agent_bridge.upstream.connection import Connection
 from support.upstreams.calls import call, until
 from support.upstreams.configs import EVERYTHING, EXITS, lines_of, old_server
 
@@ -136,6 +138,16 @@ async def test_a_check_of_an_upstream_that_keeps_sessions_apart_leaves_nothing_o
         assert (await pool.check("own")).tool_count == 1
         pid = int(lines_of(ledger)[0].split()[1])
         await until(lambda: not psutil.pid_exists(pid))
+
+
+async def test_what_sessions_have_left_behind_is_forgotten_in_time() -> None:
+    sessions = 800
+    async with upstreams({"own": Upstream(command="no-such-program-anywhere", isolation="session")}) as pool:
+        for number in range(sessions):
+            await pool.open(["own"], filter=EVERYTHING, tenant=Tenant(f"ses_{number}", "me"))
+        known = sum(isinstance(one, Connection) for one in gc.get_objects())
+        assert pool.state(["own"])[0] == "unavailable"
+    assert known < sessions
 
 
 async def test_releasing_a_session_leaves_what_is_shared() -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Self
-from weakref import WeakSet
 
 from agent_bridge.config.lock import Lock
 from agent_bridge.config.schema import ToolFilter, Upstream
@@ -20,35 +18,15 @@ from agent_bridge.records import LOCAL, NOBODY, Notice, Principal, Tenant
 from agent_bridge.upstream import advice
 from agent_bridge.upstream.assembly import Assemblies, selection
 from agent_bridge.upstream.connection import Connection
+from agent_bridge.upstream.connections import Connections
 from agent_bridge.upstream.credentials import Credentials, Drawer, Vault
-from agent_bridge.upstream.dialling import Dialler
-from agent_bridge.upstream.memory import Memory, Notebook
+from agent_bridge.upstream.memory import Notebook
 from agent_bridge.upstream.report import UpstreamReport, notice_of, report_of
 from agent_bridge.upstream.target import Surroundings, transport_of
-from agent_bridge.upstream.terms import Terms
 from agent_bridge.upstream.toolset import Toolset
 from agent_bridge.views import ServerState
 
-MAX_CALLERS_UPSTREAMS = 32
-"""How many upstreams that callers named by address stay connected; the one used longest ago is closed for a new one."""
-_MOST_CONNECTIONS = 256
-"""More are known only as long as they are open."""
 _NO_EXTRA: Mapping[str, Upstream] = {}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
-    """Which connection: whoever has the same key shares one."""
-
-    upstream: str
-    session_id: str = ""
-    """Whose alone it is; empty where sessions share it."""
-    principal: str = ""
-    """Who is logged in to it; empty where it does not matter who calls."""
-
-    @property
-    def is_private(self) -> bool:
-        return bool(self.session_id or self.principal)
 
 
 class Upstreams:
@@ -67,16 +45,12 @@ class Upstreams:
     ) -> None:
         """Without a `vault`, logins to the upstreams last as long as the process; without a `notebook`, so does what
         was learnt of them."""
-        self._notebook = notebook
         self._configs = configs
-        self._lock = lock
         self._tasks = asyncio.TaskGroup()
         self._credentials = Credentials(vault or Vault(Drawer(), lambda: [secrets.token_bytes(32)]), self._tasks)
         self._around = Surroundings(environ=environ, builtins=builtins, secrets=environ, credentials=self._credentials)
         self._clock = clock
-        self._connections: dict[Key, Connection] = {}
-        self._callers: OrderedDict[tuple[str, str], Connection] = OrderedDict()
-        self._all: WeakSet[Connection] = WeakSet()
+        self._connections = Connections(self._around, tasks=self._tasks, clock=clock, lock=lock, notebook=notebook)
         self._assemblies = Assemblies()
 
     async def __aenter__(self) -> Self:
@@ -86,8 +60,7 @@ class Upstreams:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for connection in list(self._all):
-            connection.close()
+        self._connections.close()
         try:
             await self._tasks.__aexit__(exc_type, exc, traceback)
         finally:
@@ -120,10 +93,8 @@ class Upstreams:
 
     def release(self, session_id: str) -> None:
         """Closes what this session has for itself alone."""
-        for key in [key for key in self._connections if key.session_id == session_id != ""]:
-            released = self._connections.pop(key)
-            released.close()
-            self._assemblies.forget(released)
+        for connection in self._connections.release(session_id):
+            self._assemblies.forget(connection)
 
     def state(
         self, names: Sequence[str], *, filter: ToolFilter | None = None, principal: str = LOCAL.id
@@ -150,7 +121,7 @@ class Upstreams:
             return UpstreamReport(name=name, transport="", problem=Notice(code="upstream_unavailable", message=message))
         if upstream.login and upstream.login.caller:
             return UpstreamReport(name=name, transport=transport_of(upstream))
-        connection = self._configured(name, upstream, _inspector(upstream))
+        connection = self._connections.configured(name, upstream, _inspector(upstream))
         try:
             return await report_of(connection, transport_of(upstream), self._clock)
         finally:
@@ -163,9 +134,8 @@ class Upstreams:
             return
         for name in [name for name, upstream in self._configs.items() if upstream.login and upstream.login.caller]:
             if await self._credentials.lend(name, self._configs[name], who.id, who.own_token, self._around.secrets):
-                for key, connection in self._connections.items():
-                    if (key.upstream, key.principal) == (name, who.id):
-                        connection.forgive()
+                for connection in self._connections.to(name, who.id):
+                    connection.forgive()
 
     def needs_token(self, name: str) -> bool:
         """Whether it is configured with credentials."""
@@ -178,73 +148,16 @@ class Upstreams:
 
     def _chosen(self, names: Sequence[str], extra: Mapping[str, Upstream], tenant: Tenant) -> dict[str, Connection]:
         configured = {
-            name: self._configured(name, self._configs[name], tenant)
+            name: self._connections.configured(name, self._configs[name], tenant)
             for name in names
             if name in self._configs and name not in extra
         }
-        return configured | {name: self._callers_own(name, upstream) for name, upstream in extra.items()}
-
-    def _configured(self, name: str, upstream: Upstream, tenant: Tenant) -> Connection:
-        key = Key(
-            upstream=name,
-            session_id="" if upstream.is_shared else tenant.session_id,
-            principal=tenant.principal if upstream.knows_callers_apart else "",
-        )
-        if key not in self._connections:
-            self._forget_closed()
-            around = replace(self._around, principal=tenant.principal)
-            self._connections[key] = self._connection(name, upstream, around, self._notebook)
-        return self._connections[key]
-
-    def _forget_closed(self) -> None:
-        """A session that has expired, or is released in another process, leaves its connections here to grow idle."""
-        if len(self._connections) < _MOST_CONNECTIONS:
-            return
-        for key in [key for key, connection in self._connections.items() if key.is_private and connection.at_rest]:
-            self._assemblies.forget(self._connections.pop(key))
+        return configured | {name: self._connections.callers_own(name, upstream) for name, upstream in extra.items()}
 
     def _speaker(self, name: str, principal: str) -> Connection | None:
         """The one that stands for all connections of the principal to the upstream: the best of them."""
-        own = [
-            connection
-            for key, connection in self._connections.items()
-            if key.upstream == name and key.principal in ("", principal)
-        ]
+        own = self._connections.to(name, principal)
         return max(own, key=lambda one: (one.usable, one.tools is not None), default=None)
-
-    def _callers_own(self, name: str, upstream: Upstream) -> Connection:
-        key = (name, upstream.model_dump_json())
-        if key not in self._callers:
-            self._make_room()
-            self._callers[key] = self._connection(name, upstream, replace(self._around, secrets={}))
-        self._callers.move_to_end(key)
-        return self._callers[key]
-
-    def _make_room(self) -> None:
-        idle = [key for key, connection in self._callers.items() if not connection.busy]
-        for key in idle[: max(0, len(self._callers) + 1 - MAX_CALLERS_UPSTREAMS)]:
-            self._callers.pop(key).rest()
-
-    def _terms(self, name: str, upstream: Upstream) -> Terms:
-        """What ships with the bridge, and what a caller brings, is not for the operator to accept."""
-        is_locked = upstream.builtin is None and self._configs.get(name) is upstream
-        return Terms(upstream, self._lock.get(name, {}) if self._lock is not None and is_locked else None)
-
-    def _connection(
-        self, name: str, upstream: Upstream, around: Surroundings, notebook: Notebook | None = None
-    ) -> Connection:
-        connection = Connection(
-            name,
-            Dialler(name, upstream, around),
-            self._terms(name, upstream),
-            tasks=self._tasks,
-            memory=Memory(notebook, name, upstream, around.principal)
-            if notebook and upstream.builtin is None
-            else None,
-            clock=self._clock,
-        )
-        self._all.add(connection)
-        return connection
 
 
 def _inspector(upstream: Upstream) -> Tenant:
