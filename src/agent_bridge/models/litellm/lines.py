@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from functools import partial
 from typing import Any, cast
 
 from agent_bridge.tools import JsonObject
@@ -20,49 +22,59 @@ _SAYS_WHY_IT_ENDS = re.compile('"(finish|block)Reason":')
 _NO_DATA = (":", "event:", "id:", "retry:")
 
 
-def made_readable(stream: Any) -> None:
-    """Before the stream is read. Some are only opened when they are."""
-    _mend(stream.completion_stream)
-    open_stream = stream.make_call
-    if open_stream is not None:
+@asynccontextmanager
+async def opened(stream: Any) -> AsyncGenerator[None]:
+    """To be read within. Closes its connection, even when the task is being cancelled."""
+    async with aclosing(stream), AsyncExitStack() as closing:
 
-        async def opened(**given: Any) -> Any:
-            return _mend(await open_stream(**given))
+        def mend(reader: Any) -> Any:
+            lines_for = {_OPENAI_LIKE: readable, _GEMINI: whole}.get(type(reader).__module__)
+            if lines_for is not None:
+                reader.streaming_response = lines = lines_for(reader.streaming_response)
+                closing.push_async_callback(_close, lines)
+            return reader
 
-        stream.make_call = opened
+        async def begun(begin: Callable[..., Awaitable[Any]], **given: Any) -> Any:
+            return mend(await begin(**given))
+
+        mend(stream.completion_stream)
+        if stream.make_call is not None:  # the request is only sent when the stream is read
+            stream.make_call = partial(begun, stream.make_call)
+        yield
 
 
-def _mend(reader: Any) -> Any:
-    mend = {_OPENAI_LIKE: readable, _GEMINI: whole}.get(type(reader).__module__)
-    if mend is not None:
-        reader.streaming_response = mend(reader.streaming_response)
-    return reader
+async def _close(lines: AsyncGenerator[str]) -> None:
+    """Whatever a client raises then, its connection is closed."""
+    with suppress(Exception):
+        await lines.aclose()
 
 
-async def readable(lines: AsyncIterable[str]) -> AsyncGenerator[str]:
+async def readable(lines: AsyncGenerator[str]) -> AsyncGenerator[str]:
     """One tool call in each chunk, and the finish reason after everything else that is part of the reply."""
     finish: list[str] = []
-    async for line in lines:
-        if not line or line.startswith(_NO_DATA):
-            continue
-        chunk = _chunk_in(line)
-        written = _one_by_one(chunk) if chunk else [*finish, line]
-        if chunk is None:
-            finish = []
-        elif _choice(chunk).get("finish_reason"):
-            finish = [written.pop()]
-        for one in written:
-            yield one
+    async with aclosing(lines):
+        async for line in lines:
+            if not line or line.startswith(_NO_DATA):
+                continue
+            chunk = _chunk_in(line)
+            written = _one_by_one(chunk) if chunk else [*finish, line]
+            if chunk is None:
+                finish = []
+            elif _choice(chunk).get("finish_reason"):
+                finish = [written.pop()]
+            for one in written:
+                yield one
     for one in finish:
         yield one
 
 
-async def whole(lines: AsyncIterable[str]) -> AsyncGenerator[str]:
+async def whole(lines: AsyncGenerator[str]) -> AsyncGenerator[str]:
     """Breaks off where they end without a reason. Raises `EOFError`."""
     ended = False
-    async for line in lines:
-        ended = ended or _SAYS_WHY_IT_ENDS.search(line) is not None
-        yield line
+    async with aclosing(lines):
+        async for line in lines:
+            ended = ended or _SAYS_WHY_IT_ENDS.search(line) is not None
+            yield line
     if not ended:
         raise EOFError("incomplete read")
 

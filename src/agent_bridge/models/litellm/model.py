@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +16,7 @@ from agent_bridge.models.failures import Failure
 from agent_bridge.models.history import conversation
 from agent_bridge.models.litellm.chunks import failure_of, is_complete, read
 from agent_bridge.models.litellm.library import Library
-from agent_bridge.models.litellm.lines import made_readable
+from agent_bridge.models.litellm.lines import opened
 from agent_bridge.models.response_format import response_format
 from agent_bridge.models.scrubbing import Scrubber
 from agent_bridge.models.tool_schemas import PreparedTools, takes_short_descriptions
@@ -66,8 +65,7 @@ class LiteLLMModel:
         stream = await self._guarded(lambda: litellm.acompletion(**arguments), in_stream=False)
         if isinstance(stream, Failure):
             return stream
-        async with aclosing(stream):  # closes the connection, even when this task is being cancelled
-            made_readable(stream)
+        async with opened(stream):
             return await self._heard(stream, ReplyBuilder(_call_ids(request)), emit, alive)
 
     async def _heard(self, stream: Any, builder: ReplyBuilder, emit: Emit, alive: Alive) -> Reply | Failure:
