@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -175,12 +176,14 @@ async def test_when_the_bridge_is_killed_its_programs_end_with_all_that_they_hav
 async def test_a_guard_that_was_killed_is_replaced(tmp_path: Path) -> None:
     guard = Guard()
     sleeper = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
-    guard.add(sleeper.pid)
-    (shell,) = guards()
-    shell.kill()
-    shell.wait()
-    guard.add(sleeper.pid)
-    await guard.aclose()
+    try:
+        guard.add(sleeper.pid)
+        for shell in guards():
+            shell.kill()
+        await until(lambda: guards() == [])
+        guard.add(sleeper.pid)
+    finally:
+        await guard.aclose()
     assert await asyncio.wait_for(sleeper.wait(), DEADLINE_S) == -signal.SIGTERM
     assert guards() == []
 
@@ -199,7 +202,13 @@ async def test_a_guard_with_nothing_left_to_end_ends_at_once() -> None:
 
 
 def guards() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "agent-bridge-guard" in child.cmdline()]
+    return [child for child in psutil.Process().children() if alive(child.pid) and is_guard(child)]
+
+
+def is_guard(child: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return "agent-bridge-guard" in child.cmdline()
+    return False
 
 
 async def test_a_remote_server_that_hangs_does_not_hold_up_the_end() -> None:
