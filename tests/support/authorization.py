@@ -46,6 +46,8 @@ class Authority:
     """It thinks about tokens for as long as this is not set."""
     thinks: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while it does."""
+    babbles: bool = False
+    """Whether its answers about tokens are none."""
     is_away: bool = False
     """Whether it fails at whatever it is asked."""
     rotates: bool = True
@@ -128,8 +130,8 @@ class Authority:
         self.asked[kind] += 1
         self.thinks.set()
         await self.answers.wait()
-        if self.is_away:
-            return Response(status_code=503)
+        if self.is_away or self.babbles:
+            return Response("<html>Out of order</html>", status_code=503 if self.is_away else 200)
         match kind:
             case "client_credentials":
                 pair = base64.b64encode(f"{BRIDGE_ID}:{BRIDGE_SECRET.replace(chr(39), '%27')}".encode()).decode()

@@ -19,6 +19,7 @@ from agent_bridge.upstream.credentials import Drawer, Vault
 from agent_bridge.upstream.credentials.login import log_in, log_out
 from agent_bridge.upstream.credentials.redirect import Redirect
 from support.authorization import Authority, Guarded, guarded_upstream
+from support.outages import Outages
 from support.redis_server import running
 from support.upstreams.calls import call
 from support.upstreams.configs import EVERYTHING
@@ -184,6 +185,58 @@ async def test_an_authority_that_is_away_ends_no_login() -> None:
         assert notice.code == "upstream_credentials"
         authority.is_away = False
         assert isinstance(await login.shown(), str)
+
+
+async def test_an_authority_that_makes_no_sense_is_said_to_and_ends_no_login() -> None:
+    async with guarded_upstream() as (guard, authority):
+        login = Login(guard, in_memory())
+        await login.make()
+        authority.expire()
+        authority.babbles = True
+        assert await login.shown() == (
+            Notice(
+                code="upstream_credentials",
+                message="There is no token for the upstream 'docs': its authorization server gave no token. Run "
+                "`agent-bridge login docs`.",
+            ),
+        )
+        authority.babbles = False
+        assert isinstance(await login.shown(), str)
+        authority.babbles = True
+        with pytest.raises(UpstreamCredentials, match="There is no login to 'docs': invalid token response"):
+            await login.make()
+
+
+async def test_a_store_that_is_away_is_not_taken_for_a_login_that_has_ended() -> None:
+    outages = Outages()
+    async with open_store("sqlite://:memory:", Settings()) as store, guarded_upstream() as (guard, authority):
+        login = Login(guard, in_memory(outages.before(store)))
+        await login.make()
+        async with login.pool() as pool:
+            tools = await pool.open(["docs"], filter=EVERYTHING)
+            outages.begin("kept")
+            away = await call(tools, "whoami")
+            outages.end()
+            assert (await pool.check("docs")).problem is None
+            back = await call(tools, "whoami")
+    assert away.is_error
+    assert "The store is away" in str(away.content)
+    assert {str(back.content)} == set(authority.tokens)
+
+
+async def test_the_port_to_come_back_to_may_be_taken() -> None:
+    async with guarded_upstream() as (guard, _):
+        port = int(guard.url.rpartition(":")[2].split("/")[0])
+        login = Login(guard, in_memory(), {"oauth": {"redirect_port": port}})
+        with pytest.raises(InvalidInput, match=f"Port {port} is taken"):
+            await login.make()
+
+
+async def test_a_login_needs_the_variables_that_its_entry_names() -> None:
+    async with guarded_upstream() as (guard, _):
+        login = Login(guard, in_memory(), {"oauth": {"client_id": "${CLIENT}"}})
+        with pytest.raises(UpstreamCredentials, match="The upstream 'docs' needs the environment variable CLIENT"):
+            await login.make()
 
 
 async def test_a_login_that_the_person_refuses_is_none() -> None:
