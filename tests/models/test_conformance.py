@@ -354,7 +354,7 @@ async def test_a_wait_that_is_too_long_is_told_and_not_made(stage: Stage) -> Non
 
 async def test_a_provider_that_falls_silent_is_given_up_and_asked_again(row: ProviderRow, fake: FakeProviders) -> None:
     fake.script(Scripted(text=("Hel",), ending="hanging"), Scripted(text=("Hello",)))
-    alias = row.alias(fake.url).model_copy(update={"backend": row.backend, "idle_timeout_s": 0.3})
+    alias = row.alias(fake.url).model_copy(update={"backend": row.backend, "idle_timeout_s": 0.6})
     events: list[Event] = []
 
     async with open_model(alias, row.environ(fake.url)) as model, asyncio.timeout(30):
