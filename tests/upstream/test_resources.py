@@ -20,6 +20,8 @@ from agent_bridge.tools import JsonObject
 from agent_bridge.upstream import Toolset, Upstreams
 from agent_bridge.upstream.toolset import Source
 from support import published
+from support.mcp_entries import door
+from support.scripts import obedient_bridge
 from support.upstreams.calls import DEADLINE_S, call, context, until
 from support.upstreams.configs import EVERYTHING, old_server
 from support.upstreams.library import Library
@@ -118,6 +120,14 @@ async def test_a_server_that_only_declares_resources_has_none(way: Way) -> None:
     empty.tool(Library().lend)
     async with opened(empty, way) as tools:
         assert (tools.definitions.names, tools.sources) == (("lend",), {})
+
+
+@pytest.mark.parametrize("way", ["modern", "asked-for", "legacy"])
+async def test_what_another_bridge_keeps_for_its_callers_is_not_for_models(way: Way) -> None:
+    async with obedient_bridge() as bridge:
+        below = door(bridge, request_state_keys=await bridge.tickets.keys())
+        async with opened(below, way) as tools:
+            assert ("chat" in tools.definitions.names, tools.sources) == (True, {})
 
 
 async def test_a_server_of_prompts_alone_has_something_to_read() -> None:

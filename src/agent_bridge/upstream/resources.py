@@ -22,6 +22,7 @@ from agent_bridge.upstream.link import Method
 FULL_PAGE = 100
 """A list goes on until it has so many entries, whatever the server takes for a page."""
 _PROMPT = "prompt:"
+_OF_A_BRIDGE = "- agent-bridge://"
 _MAX_PAGES = 100
 _LOOK_S = 3.0
 """How long a server may take to say whether it has any; one that does not answer has none."""
@@ -35,11 +36,11 @@ class _List:
     title: str
     page: Callable[[str | None], Awaitable[tuple[Sequence[str], str | None]]]
 
-    async def has_any(self) -> bool:
+    async def first(self) -> Sequence[str]:
         try:
-            return bool((await self.page(None))[0])
+            return (await self.page(None))[0]
         except (MCPError, ValidationError, RuntimeError):
-            return False  # what is declared is not always there
+            return []  # what is declared is not always there
 
     async def from_cursor(self, cursor: str | None) -> tuple[list[str], str | None]:
         entries: list[str] = []
@@ -60,13 +61,16 @@ class _List:
 
 
 async def has_resources(session: ClientSession) -> bool:
-    """Whether there is anything to read now. Many a server declares resources and has none."""
+    """Whether there is anything to read now. Many a server declares resources and has none.
+
+    Nor does another bridge have any: its sessions and runs are for its caller, behind whom there may be many people.
+    """
     lists = _lists(session)
     try:
         async with asyncio.timeout(_LOOK_S if lists else None):
             for one in lists:
-                if await one.has_any():
-                    return True
+                if entries := await one.first():
+                    return not any(entry.startswith(_OF_A_BRIDGE) for entry in entries)
     except TimeoutError:
         pass
     return False
