@@ -191,3 +191,24 @@ async def test_of_what_a_model_tells_while_a_tool_asks_it_only_warnings_are_the_
         Retry(attempt=1, reason="Busy.", wait_s=0, model="scripted/one", void_from_seq=0)
     ] * 2
     assert played.run.warnings == tuple(Notice(code="context_trimmed", message=f"Request {n}.") for n in range(3))
+
+
+async def test_a_run_that_is_cancelled_stops_what_its_tools_ask_of_the_model() -> None:
+    begun, stopped = asyncio.Event(), asyncio.Event()
+
+    async def never() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    played = Played(Says(then=never))
+    answering = asyncio.create_task(played.agent.answer())
+    async with asyncio.timeout(5):
+        await begun.wait()
+        answering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await answering
+    assert stopped.is_set()
+    assert played.run.calls[0].sampled == ()
