@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import report
 from benchmarks.figures import Figure
-from benchmarks.questions import sessions, sharing, startup, streaming, throughput, toolsets, turns, waiting
+from benchmarks.questions import sessions, sharing, startup, streaming, throughput, toolsets, turns, waiting, workers
 from benchmarks.systems import Stage, stage
 
 Question = Callable[[Stage, int], Awaitable[list[Figure]]]
@@ -23,6 +23,7 @@ QUESTIONS: Mapping[str, Question] = {
     "sessions": sessions.measure,
     "toolsets": toolsets.measure,
     "sharing": sharing.measure,
+    "workers": workers.measure,
 }
 
 

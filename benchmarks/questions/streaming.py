@@ -12,30 +12,28 @@ from benchmarks.figures import Figure, Target, differences
 from benchmarks.measuring import Step, interleaved
 from benchmarks.systems import BRIDGE, BY_HAND, Stage, System
 
-PACE_S = 0.005
-WORDS = 400
-BURST = 2000
-AT_ONCE = 10
+STREAMS = {
+    "one each 5 ms": ("words=400 pace=0.005", 400, 1),
+    "one each 5 ms, 10 streams": ("words=400 pace=0.005", 400, 10),
+    "one each ms": ("words=1000 pace=0.001", 1000, 1),
+    "2000 at once": ("words=2000", 2000, 1),
+}
+"""What is said, how many tokens that brings, and to how many callers at a time."""
 
 
 async def measure(stage: Stage, rounds: int) -> list[Figure]:
     with stage.serving_all(*stage.agents) as systems:
         first = await interleaved({name: partial(_first_ms, system) for name, system in systems.items()}, rounds * 3)
-        one = await interleaved(_streams(systems, "words=1"), rounds * 2)
-        paced = await interleaved(_streams(systems, f"words={WORDS} pace={PACE_S}"), min(rounds, 3))
-        together = await interleaved(_streams(systems, f"words={WORDS} pace={PACE_S}", AT_ONCE), 1)
-        burst = await interleaved(_streams(systems, f"words={BURST}"), rounds)
-    each_ms = f"one each {PACE_S * 1000:g} ms"
-    apart = {
-        f"CPU per token, {each_ms}": differences(paced, one, WORDS / 1000),
-        f"CPU per token, {each_ms}, {AT_ONCE} streams": differences(together, one, WORDS / 1000),
-        f"CPU per token, {BURST} at once": differences(burst, one, BURST / 1000),
-    }
-    target = Target(limit=1.2, than=BY_HAND)
-    return [
-        Figure(what="first token at the caller, beyond the model's own", unit="ms", found=first, target=target),
-        *(Figure(what=what, unit="µs", found=found, target=Target(limit=80)) for what, found in apart.items()),
-    ]
+        target = Target(limit=1.2, than=BY_HAND)
+        figures = [
+            Figure(what="first token at the caller, beyond the model's own", unit="ms", found=first, target=target)
+        ]
+        one = await interleaved(_streams(systems, "words=1", 1), rounds * 2)
+        for what, (message, tokens, at_once) in STREAMS.items():
+            many = await interleaved(_streams(systems, message, at_once), min(rounds, 3))
+            found = differences(many, one, tokens / 1000)
+            figures.append(Figure(what=f"CPU per token, {what}", unit="µs", found=found, target=Target(limit=80)))
+    return figures
 
 
 async def _first_ms(system: System) -> float:
@@ -44,7 +42,7 @@ async def _first_ms(system: System) -> float:
     return (answer.first_text_s - 0.02) * 1000
 
 
-def _streams(systems: Mapping[str, System], message: str, at_once: int = 1) -> dict[str, Step]:
+def _streams(systems: Mapping[str, System], message: str, at_once: int) -> dict[str, Step]:
     return {name: partial(_cpu_ms, system, message, at_once) for name, system in systems.items()}
 
 
