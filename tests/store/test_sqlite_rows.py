@@ -171,3 +171,21 @@ async def test_what_a_newer_version_added_to_a_row_is_ignored(path: Path, databa
         [found] = await store.sessions("ada")
         assert replace(found, expires_at=0) == session
         assert await store.run("ada", run.run_id) == run
+
+
+async def test_calls_and_approvals_from_before_upstreams_could_ask_are_read(
+    path: Path, database: sqlite3.Connection
+) -> None:
+    async with open_store(f"sqlite:///{path}", TTLS) as store:
+        session = a_full_session()
+        await store.add_session(session)
+        run = await begun(store, session, a_full_run(session))
+        database.execute(
+            "UPDATE steps SET body = json_remove(body, '$.calls.call_1.inquiry', '$.calls.call_1.sampled')"
+        )
+        database.execute("UPDATE runs SET body = json_remove(body, '$.approvals[0].schema', '$.approvals[0].key')")
+        found = await store.run("ada", run.run_id)
+
+    assert found is not None
+    assert found.approvals[0] == replace(run.approvals[0], schema=None, key="")
+    assert found.calls[0] == replace(run.calls[0], inquiry=None, sampled=())
