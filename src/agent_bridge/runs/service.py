@@ -150,9 +150,14 @@ class Runs:
         return run
 
     def here(self, principal: str, run_id: str) -> Run | None:
-        """The run as it is now, if it is executed in this process and is the principal's."""
+        """The run as it is now, if it is at work in this process and is the principal's.
+
+        While its questions are being written down, only the store knows whether they are there.
+        """
         leg = self._legs.get(run_id)
-        return leg.newest if leg is not None and leg.run.principal == principal else None
+        if leg is None or leg.run.principal != principal or leg.newest.pending:
+            return None
+        return leg.newest
 
     def works_on(self, run: Run) -> bool:
         """Whether a leg of the run is at work in this process."""

@@ -14,8 +14,6 @@ from agent_bridge.views import PendingView, RunView
 
 _POLL_S = 10.0
 """How long one look for new events may last. It ends with the first of them; this only bounds what a lost one costs."""
-_PARKING_S = 1.0
-"""How long a run that has asked may take to be seen waiting for the answer."""
 
 
 class Follower(Protocol):
@@ -72,9 +70,8 @@ async def _follow(bridge: Bridge, run_id: str, follower: Follower, after: int) -
             after = recorded.seq
         if batch and batch[-1].is_last:
             return await bridge.run(LOCAL, run_id), after
-        asked = any(isinstance(recorded.event, ApprovalRequired) for recorded in batch)
-        if asked or not batch:
-            run = await bridge.wait(LOCAL, run_id, _PARKING_S if asked else 0)
+        if not batch or any(isinstance(recorded.event, ApprovalRequired) for recorded in batch):
+            run = await bridge.run(LOCAL, run_id)
             if run.status == "input_required" or (run.status in ENDED and not batch):
                 return run, after
 

@@ -200,8 +200,9 @@ def _undo(db: sqlite3.Connection) -> None:
 
 
 def _set(db: sqlite3.Connection, pragmas: Sequence[str]) -> None:
-    for pragma in pragmas:
-        db.execute(pragma)
+    with suppress(sqlite3.Error):  # a database that is out of order says so where it is used
+        for pragma in pragmas:
+            db.execute(pragma)
 
 
 def _connect(path: Path | None, name: str, *, busy_timeout_s: float) -> sqlite3.Connection:
