@@ -14,6 +14,8 @@ SHORTEST_REPLY = 16
 """A reply that may not even have so many tokens is not worth its prompt."""
 LONGEST_REPLY = 16_384
 """What a reply of a model that nobody knows is taken to have at most: asked for more, some refuse the request."""
+LEAST_S = 0.001
+LEAST_USD = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,7 @@ def reached(run: Run) -> StopReason | None:
     """The limit that what was spent so far has reached."""
     limits = run.limits
     spent: list[tuple[StopReason, float, float | None]] = [
-        ("max_steps", len(run.usages), limits.max_steps),
+        ("max_steps", len(run.replies), limits.max_steps),
         ("max_tool_calls", len(run.calls), limits.max_tool_calls),
         ("max_tokens", tokens_spent(run), limits.max_tokens),
         ("max_cost_usd", cost_of(run), limits.max_cost_usd),
@@ -50,9 +52,27 @@ def cost_of(run: Run) -> float:
     return sum(usage.cost_usd or 0 for usage in run.usages)
 
 
+def left(run: Run, *, active_s: float) -> dict[str, int | float]:
+    """What the limits leave to a run that one of its calls begins at another bridge.
+
+    The calls that are at work share it evenly, so that together they keep the limit. It is never nothing: a limit of
+    nothing is none.
+    """
+    limits = run.limits
+    sharing = max(1, sum(call.status in ("running", "approved") for call in run.calls))
+    left: dict[str, int | float] = {"timeout_s": max(LEAST_S, limits.timeout_s - active_s)}
+    if limits.max_tool_calls is not None:
+        left["max_tool_calls"] = max(1, (limits.max_tool_calls - len(run.calls)) // sharing)
+    if limits.max_tokens is not None:
+        left["max_tokens"] = max(1, (limits.max_tokens - tokens_spent(run)) // sharing)
+    if limits.max_cost_usd is not None:
+        left["max_cost_usd"] = max(LEAST_USD, (limits.max_cost_usd - cost_of(run)) / sharing)
+    return left
+
+
 def allowance_aside(run: Run, request: ModelRequest, facts: ModelFacts) -> Allowance:
     """As `allowance`, of a request for somebody else than the run. It leaves the run the last of its replies."""
-    if run.limits.max_steps is not None and len(run.usages) + 1 >= run.limits.max_steps:
+    if run.limits.max_steps is not None and len(run.replies) + 1 >= run.limits.max_steps:
         return Allowance(max_tokens=0, limit="max_steps")
     return allowance(run, request, facts, goes_on=False)
 

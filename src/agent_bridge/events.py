@@ -44,6 +44,8 @@ class ToolProgress:
     progress: float
     total: float | None = None
     message: str | None = None
+    event: dict[str, object] | None = None
+    """What happened in a run that the tool began at another bridge, with that run's own id and numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

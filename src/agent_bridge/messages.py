@@ -155,6 +155,14 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NestedRun:
+    """A run at another bridge, and what it has taken so far."""
+
+    run_id: str
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolResult:
     """What a call gave: `content` is for the model and bounded; `blocks` is the whole of it, as MCP content objects."""
 
@@ -165,6 +173,8 @@ class ToolResult:
     truncated: bool = False
     inquiry: Inquiry | None = None
     """There is no result yet: this must be answered first."""
+    nested: NestedRun | None = None
+    """The run that it tells of."""
 
 
 Turn = list[Message]

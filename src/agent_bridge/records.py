@@ -8,7 +8,8 @@ from typing import Literal
 
 from agent_bridge.config.schema import Limits, Scope, Upstream
 from agent_bridge.errors import Forbidden
-from agent_bridge.messages import AssistantMessage, Content, Earlier, Usage, total
+from agent_bridge.messages import AssistantMessage, Content, Earlier, NestedRun, Usage, total
+from agent_bridge.nesting import Nesting
 from agent_bridge.tools import Inquiry, JsonObject
 
 RunStatus = Literal["queued", "running", "input_required", "completed", "stopped", "failed", "cancelled"]
@@ -130,6 +131,8 @@ class Call:
     """What its server asked and was told. Forgotten with the result: a person may have typed something secret."""
     sampled: tuple[Usage, ...] = ()
     """What each reply took that the model gave to its server."""
+    nested: NestedRun | None = None
+    """The run at another bridge that its result tells of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +198,8 @@ class Run:
     """The JSON Schema that the answer must satisfy."""
     can_ask: bool = False
     """Whether the door that started it can put a question to a person."""
+    nesting: Nesting = field(default_factory=Nesting)
+    """The runs of other bridges that wait for it, and itself."""
     status: RunStatus = "queued"
     response: str = ""
     output: JsonObject | None = None
@@ -233,10 +238,16 @@ class Run:
         return [call for step in self.steps for call in step.calls.values()]
 
     @property
-    def usages(self) -> list[Usage]:
+    def replies(self) -> list[Usage]:
         """What each reply of the model took: its steps, what it told a tool's server, and a summary."""
         aside = [usage for call in self.calls for usage in call.sampled]
         return [*(step.usage for step in self.steps), *aside, *([self.summary.usage] if self.summary else ())]
+
+    @property
+    def usages(self) -> list[Usage]:
+        """What the replies took, and the runs at other bridges. What was told last of such a run counts."""
+        nested = {call.nested.run_id: call.nested.usage for call in self.calls if call.nested}
+        return [*self.replies, *nested.values()]
 
     @property
     def usage(self) -> Usage:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, Protocol, TypedDict, cast
+
+from agent_bridge.nesting import Nesting
 
 JsonObject = dict[str, object]
 Policy = Literal["never", "annotated", "unless_read_only", "always"]
@@ -38,8 +40,12 @@ class Tool:
     """Nobody vouches for what it gives."""
 
 
-Progress = Callable[[float, float | None, str | None], None]
-"""Takes progress, total and message, and returns at once."""
+class Progress(Protocol):
+    def __call__(
+        self, progress: float, total: float | None, message: str | None, event: JsonObject | None = None, /
+    ) -> None:
+        """Returns at once. `event` is what happened in a run that the tool began at another bridge."""
+        ...
 
 
 class Question(TypedDict):
@@ -106,6 +112,8 @@ class CallContext:
     inquiry: Inquiry | None = None
     """What the call asked when it was made before, with the answers."""
     sample: Sample | None = None
+    nesting: Nesting = field(default_factory=Nesting)
+    """Of the run, with what it has left for this call."""
 
 
 class FunctionDefinition(TypedDict):

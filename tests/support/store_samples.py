@@ -8,7 +8,8 @@ from typing import cast
 
 from agent_bridge.config.schema import Limits, Upstream
 from agent_bridge.events import Event, Recorded
-from agent_bridge.messages import AssistantMessage, Turn, Usage
+from agent_bridge.messages import AssistantMessage, NestedRun, Turn, Usage
+from agent_bridge.nesting import Nesting
 from agent_bridge.records import Approval, Call, Notice, Run, RunError, Session, Step, Summary
 from agent_bridge.store import Store, TurnTaken
 from agent_bridge.tools import Inquiry
@@ -116,12 +117,16 @@ def a_full_run(session: Session) -> Run:
             attempts=2,
         ),
         sampled=(Usage(input_tokens=3, output_tokens=4), Usage(cost_usd=0.5)),
+        nested=NestedRun(run_id="run_2", usage=Usage(input_tokens=7, cost_usd=0.25)),
     )
     usage = Usage(input_tokens=1, output_tokens=2, cached_tokens=3, reasoning_tokens=4, cost_usd=0.5)
     return replace(
         a_run(session),
         message=[{"type": "text", "text": "¿Qué hora es?"}, {"type": "image_url", "image_url": {"url": "https://x.y"}}],
         limits=Limits(max_steps=None, max_cost_usd=0.25, timeout_s=60),
+        nesting=Nesting(
+            chain=("a1/assistant", "b2/où"), limits={"max_tokens": 10, "timeout_s": 1.5}, trace={"traceparent": "00-x"}
+        ),
         response_schema={"type": "object", "properties": {"hour": {"type": "integer"}}},
         status="failed",
         response="On ne sait pas.",

@@ -258,7 +258,7 @@ async def test_the_model_answers_an_upstream_whose_entry_says_so(era: Era) -> No
     model = Model()
     heard: list[tuple[float, float | None, str | None]] = []
 
-    def hear(done: float, total: float | None, message: str | None) -> None:
+    def hear(done: float, total: float | None, message: str | None, event: object = None) -> None:
         heard.append((done, total, message))
 
     async with curious(era, sampling="allow") as upstream:
@@ -439,7 +439,7 @@ async def test_programs_tell_of_their_progress_and_hear_that_they_are_not_waited
     ledger, begun = tmp_path / "ledger", asyncio.Event()
     heard: list[tuple[float, float | None, str | None]] = []
 
-    def hear(done: float, total: float | None, message: str | None) -> None:
+    def hear(done: float, total: float | None, message: str | None, event: object = None) -> None:
         heard.append((done, total, message))
         begun.set()
 

@@ -63,7 +63,7 @@ async def test_progress_of_a_published_server_arrives() -> None:
         result = await tools.call(
             "trigger-long-running-operation",
             {"duration": 0.2, "steps": 2},
-            context(progress=lambda done, total, message: heard.append((done, total))),
+            context(progress=lambda done, total, message, _=None: heard.append((done, total))),
         )
     assert not result.is_error
     assert heard == [(1, 2), (2, 2)]

@@ -91,7 +91,7 @@ async def test_progress_of_a_remote_tool_is_told(way: Way) -> None:
         result = await tools.call(
             "steps",
             {},
-            context(progress=lambda done, total, message: heard.append((done, total, message))),
+            context(progress=lambda done, total, message, _=None: heard.append((done, total, message))),
         )
     assert result.content == "done"
     assert heard == [(1, 2, "step 1"), (2, 2, "step 2")]

@@ -73,7 +73,7 @@ async def test_progress_is_told() -> None:
     async with upstreams({"old": old_server()}) as pool:
         tools = await pool.open(["old"], filter=EVERYTHING)
         await tools.call(
-            "slow", {}, context(progress=lambda done, total, message: heard.append((done, total, message)))
+            "slow", {}, context(progress=lambda done, total, message, _=None: heard.append((done, total, message)))
         )
     assert heard == [(1, 3, "step 1"), (2, 3, "step 2"), (3, 3, "step 3")]
 
@@ -105,7 +105,7 @@ async def test_cancelling_a_call_reaches_the_tool_at_once_and_leaves_the_connect
     async with upstreams({"old": old_server(ledger=ledger)}) as pool:
         tools = await pool.open(["old"], filter=EVERYTHING)
         calling = asyncio.create_task(
-            tools.call("slow", {"step_s": 0.3}, context(progress=lambda done, total, message: started.set()))
+            tools.call("slow", {"step_s": 0.3}, context(progress=lambda done, total, message, _=None: started.set()))
         )
         async with asyncio.timeout(DEADLINE_S):
             await started.wait()

@@ -13,7 +13,7 @@ from functools import partial
 from typing import cast
 
 from agent_bridge.agent.work import Work
-from agent_bridge.budget import allowance_aside
+from agent_bridge.budget import allowance_aside, left
 from agent_bridge.calls import MOST_REPEATS, REPEATED, STUCK, asked, preview, repeats, settled, started, told, warned
 from agent_bridge.errors import TooMany
 from agent_bridge.events import ToolProgress
@@ -75,23 +75,28 @@ class Calling:
         return replace(
             call,
             status="error" if result.is_error else "ok",
+            nested=result.nested,
             content=warned(result.content, REPEATED) if self._is_third(call) else result.content,
             truncated=result.truncated,
             preview=preview(text_of(result.content)),
         ), result
 
     def _context(self, call: Call) -> CallContext:
-        def progress(done: float, total: float | None, message: str | None) -> None:
-            self._work.journal.emit(ToolProgress(call_id=call.call_id, progress=done, total=total, message=message))
+        def progress(done: float, total: float | None, message: str | None, event: JsonObject | None = None, /) -> None:
+            self._work.journal.emit(
+                ToolProgress(call_id=call.call_id, progress=done, total=total, message=message, event=event)
+            )
 
+        run = self._work.run
         return CallContext(
-            run_id=self._work.run.run_id,
+            run_id=run.run_id,
             call_id=call.call_id,
             timeout_s=self._timeout_of(call),
             progress=progress,
-            can_ask=self._work.run.can_ask,
+            can_ask=run.can_ask,
             inquiry=call.inquiry,
             sample=partial(self._sample, call.call_id),
+            nesting=replace(run.nesting, limits=left(run, active_s=self._work.active_s)),
         )
 
     async def _sample(self, call_id: str, prompt: Sequence[JsonObject], max_tokens: int) -> Sampled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 
 from agent_bridge.agent.needs import Brief, Journal
@@ -20,12 +21,18 @@ class Work:
         self.run = run
         self.brief = brief
         self.journal = journal
+        self._began = time.monotonic()
         self._said = [text_of(run.open_step.reply.get("content"))] if run.open_step else []
 
     @property
     def text(self) -> str:
         """What the model has said since the last step ended."""
         return "".join(self._said)
+
+    @property
+    def active_s(self) -> float:
+        """How long the run has been worked on, in this leg and those before."""
+        return self.run.active_s + time.monotonic() - self._began
 
     def step_ended(self) -> None:
         self._said.clear()

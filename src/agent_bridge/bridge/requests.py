@@ -10,6 +10,7 @@ from agent_bridge.answers import check_schema
 from agent_bridge.config.schema import Upstream
 from agent_bridge.config.secrets import references
 from agent_bridge.errors import InvalidInput, TooLarge
+from agent_bridge.nesting import Nesting
 from agent_bridge.tools import JsonObject
 
 MESSAGE_BYTES = 1024 * 1024
@@ -60,6 +61,8 @@ class ChatRequest:
     """Whether a person can be asked for approvals; where not, calls that need one are denied."""
     model_can_respond: bool = False
     """Whether the calling model could approve by itself, where the server lets it (`approvals.by_model`)."""
+    nesting: Nesting = field(default_factory=Nesting)
+    """The runs of other bridges that wait for this one."""
 
     def validate(self) -> None:
         """Raises `InvalidInput` or `TooLarge`."""

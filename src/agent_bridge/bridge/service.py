@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from agent_bridge.bridge import checks, readings
 from agent_bridge.bridge.changes import Change, Changes, OnChange
@@ -18,8 +19,10 @@ from agent_bridge.calls import Answer
 from agent_bridge.config import Config, Settings
 from agent_bridge.config.sanitised import sanitised
 from agent_bridge.config.schema import Server
+from agent_bridge.config.settings import DAY_S
 from agent_bridge.errors import BridgeError, RunNotFound, TooMany
 from agent_bridge.events import Recorded
+from agent_bridge.nesting import Nesting
 from agent_bridge.records import Notice, Principal, Run, Session
 from agent_bridge.runs import Equip, Runs
 from agent_bridge.store import Store
@@ -35,6 +38,9 @@ from agent_bridge.views import (
     ServerView,
     SessionView,
 )
+
+_ID_TTL_S = 400 * DAY_S
+"""Counted from the first chat of the newest process."""
 
 
 class Bridge:
@@ -61,6 +67,7 @@ class Bridge:
         self._sessions = Sessions(config, store=store, models=models, equip=equip)
         self._decisions = Decisions(store, equip)
         self.tickets = Tickets(config, store)
+        self._known_id = ""
 
     @property
     def settings(self) -> Settings:
@@ -111,6 +118,8 @@ class Bridge:
         request.validate()
         await self._upstreams.lend(who)
         session = self._sessions.new(who, request)
+        if session.upstream is not None:
+            session = replace(session, upstream=self._upstreams.sealed(session.upstream))
         choice = self._models.resolve(session.model)
         tools = await self._equip.tools_of(session)
         notices = self._equip.notices_of(tools, session)
@@ -186,11 +195,18 @@ class Bridge:
         await self._upstreams.lend(who)
         session = await self._sessions.for_chat(who, request)
         server = self._equip.server_of(session)
-        new = _new_run(session, request, server)
+        nesting = request.nesting.entered(await self._bridge_id(), session.server)
+        new = _new_run(session, request, server, nesting)
         if not request.session_id:
             await self._store.add_session(session)
         run = await self._runs.start(new, session)
         return RunView.of(run)
+
+    async def _bridge_id(self) -> str:
+        """What other bridges know this one by, in whichever process it is at work."""
+        if not self._known_id:
+            self._known_id = await self._store.claim("bridge-id", secrets.token_hex(6), ttl_s=_ID_TTL_S)
+        return self._known_id
 
     async def run(self, who: Principal, run_id: str) -> RunView:
         return RunView.of(await self._run(who, run_id))
@@ -287,7 +303,7 @@ class Bridge:
         return [problem] if problem else []
 
 
-def _new_run(session: Session, request: ChatRequest, server: Server) -> Run:
+def _new_run(session: Session, request: ChatRequest, server: Server, nesting: Nesting) -> Run:
     """Raises `InvalidInput` where the limits are none."""
     return Run(
         run_id=f"run_{secrets.token_hex(16)}",
@@ -297,7 +313,8 @@ def _new_run(session: Session, request: ChatRequest, server: Server) -> Run:
         model=session.model,
         message=request.message,
         can_ask=request.can_ask or (request.model_can_respond and server.approval_rules.by_model),
-        limits=server.limits.tightened(request.limits),
+        nesting=nesting,
+        limits=server.limits.tightened(request.limits).tightened(request.nesting.limits),
         response_schema=request.response_schema,
         created_at=time.time(),
     )

@@ -25,6 +25,8 @@ TAIL = 1000
 """How many announced events are kept in memory; older ones are read from the store."""
 MOST_PROGRESS = 5
 """Of the progress that a call tells within a window, the last so many are kept: nobody could follow a flood."""
+MOST_NESTED = 50
+"""The same of what happens in a run that the call began at another bridge, which has thinned it out already."""
 _BOUNDARIES = (RunStart, StepEnd, Retry)
 _TEXT = (Token, Thinking)
 _PATIENT = (*_TEXT, ToolProgress)
@@ -195,12 +197,13 @@ def _merged(events: Iterable[Event]) -> list[Event]:
 
 
 def _latest(progress: Sequence[ToolProgress]) -> list[ToolProgress]:
-    """The last `MOST_PROGRESS` of each call, in their order."""
-    told = Counter[str]()
+    """The last of each call, in their order."""
+    told = Counter[tuple[str, bool]]()
     kept: list[ToolProgress] = []
     for event in reversed(progress):
-        told[event.call_id] += 1
-        if told[event.call_id] <= MOST_PROGRESS:
+        is_nested = event.event is not None
+        told[event.call_id, is_nested] += 1
+        if told[event.call_id, is_nested] <= (MOST_NESTED if is_nested else MOST_PROGRESS):
             kept.append(event)
     return kept[::-1]
 

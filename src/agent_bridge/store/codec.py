@@ -15,7 +15,8 @@ from pydantic import BaseModel
 
 from agent_bridge.config.schema import Limits, Upstream
 from agent_bridge.events import Recorded
-from agent_bridge.messages import AssistantMessage, Content, Turn, Usage
+from agent_bridge.messages import AssistantMessage, Content, NestedRun, Turn, Usage
+from agent_bridge.nesting import Nesting
 from agent_bridge.records import Approval, Call, Notice, Run, RunError, RunStatus, Session, Step, Summary
 from agent_bridge.tools import Inquiry, JsonObject
 
@@ -27,7 +28,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 _FIELDS: dict[object, tuple[str, ...]] = {
     kind: tuple(field.name for field in fields(kind))
-    for kind in (Session, Run, RunError, Notice, Approval, Call, Inquiry, Usage, Summary)
+    for kind in (Session, Run, RunError, Notice, Approval, Call, Inquiry, NestedRun, Nesting, Usage, Summary)
 }
 
 
@@ -65,9 +66,10 @@ class StoredRun:
         values["message"] = cast("Content", json.loads(self.message))
         values["limits"] = _model(Limits, values.get("limits"))
         values["error"] = _record(RunError, error) if error else None
-        values["summary"] = _summary(cast("JsonObject | None", values.get("summary")))
+        values["summary"] = _taken(Summary, values.get("summary"))
         values["warnings"] = _records(Notice, values.get("warnings"))
         values["approvals"] = _records(Approval, values.get("approvals"))
+        values["nesting"] = _nesting(cast("JsonObject | None", values.get("nesting")))
         values["tool_names"] = tuple(cast("list[str]", values.get("tool_names", [])))
         values["steps"] = tuple(map(step_from_json, steps))
         values["last_seq"] = max(cast("int", values.get("last_seq", 0)), last_seq)
@@ -84,7 +86,8 @@ def run_body(run: Run) -> str:
         del body[name]
     body["limits"] = run.limits.model_dump(mode="json")
     body["error"] = _values(run.error) if run.error else None
-    body["summary"] = {**_values(run.summary), "usage": _values(run.summary.usage)} if run.summary else None
+    body["summary"] = _taken_values(run.summary) if run.summary else None
+    body["nesting"] = _values(run.nesting)
     body["warnings"] = [_values(notice) for notice in run.warnings]
     body["approvals"] = [_values(approval) for approval in run.approvals]
     return _encode(body)
@@ -124,20 +127,39 @@ def step_from_json(text: str) -> Step:
 
 
 def _call_values(call: Call) -> JsonObject:
-    inquiry = _values(call.inquiry) if call.inquiry else None
-    return {**_values(call), "inquiry": inquiry, "sampled": [_values(usage) for usage in call.sampled]}
+    return {
+        **_values(call),
+        "inquiry": _values(call.inquiry) if call.inquiry else None,
+        "sampled": [_values(usage) for usage in call.sampled],
+        "nested": _taken_values(call.nested) if call.nested else None,
+    }
 
 
 def _call(values: JsonObject) -> Call:
     inquiry = cast("JsonObject | None", values.get("inquiry"))
-    sampled = _records(Usage, values.get("sampled"))
-    return _record(Call, {**values, "inquiry": _record(Inquiry, inquiry) if inquiry else None, "sampled": sampled})
+    known: JsonObject = {
+        "inquiry": _record(Inquiry, inquiry) if inquiry else None,
+        "sampled": _records(Usage, values.get("sampled")),
+        "nested": _taken(NestedRun, values.get("nested")),
+    }
+    return _record(Call, {**values, **known})
 
 
-def _summary(values: JsonObject | None) -> Summary | None:
+def _nesting(values: JsonObject | None) -> Nesting:
+    known = values or {}
+    return _record(Nesting, {**known, "chain": tuple(cast("list[str]", known.get("chain", [])))})
+
+
+def _taken_values(record: NestedRun | Summary) -> JsonObject:
+    return {**_values(record), "usage": _values(record.usage)}
+
+
+def _taken(make: Callable[..., T], values: object) -> T | None:
+    """A record with what it took."""
     if values is None:
         return None
-    return _record(Summary, {**values, "usage": _record(Usage, cast("JsonObject", values["usage"]))})
+    known = cast("JsonObject", values)
+    return _record(make, {**known, "usage": _record(Usage, cast("JsonObject", known["usage"]))})
 
 
 def turn_to_json(turn: Turn) -> str:

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 from agent_bridge.calls import digest, warned
 from agent_bridge.messages import ToolResult
 from agent_bridge.tools import CallContext, Inquiry, JsonObject, Question
+from agent_bridge.upstream import bridges
 from agent_bridge.upstream.content import failure
 from agent_bridge.upstream.sampling import REFUSED, sampled
 
@@ -42,9 +43,11 @@ class Attempt:
     because it did not like an answer, asks a person a second time.
     """
 
-    def __init__(self, context: CallContext, *, may_sample: bool) -> None:
+    def __init__(self, context: CallContext, token: int, *, may_sample: bool) -> None:
         before = context.inquiry or Inquiry()
         self.context = context
+        self.token = token
+        """What its server names it by when it tells of its progress."""
         self.state = before.state
         self._may_sample = may_sample
         self._attempts = before.attempts + 1
@@ -59,9 +62,9 @@ class Attempt:
         self._asides: set[asyncio.Task[types.InputResponse]] = set()
         self._progress = 0.0
 
-    async def heard(self, progress: float, total: float | None, message: str | None) -> None:
-        self._progress = progress
-        self.context.progress(progress, total, message)
+    def heard(self, said: types.ProgressNotificationParams) -> None:
+        self._progress = said.progress
+        self.context.progress(said.progress, said.total, said.message, bridges.event_in(said.meta))
 
     def note(self, text: str) -> None:
         """Will be read with the result."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, nullcontext
+import itertools
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, nullcontext, suppress
 
 import mcp_types as types
 from mcp import MCPError
+from pydantic import ValidationError
 
 from agent_bridge.tools import CallContext
 from agent_bridge.upstream.attempt import MOST_CHARACTERS, Attempt
@@ -19,19 +21,28 @@ class Attempts:
     def __init__(self, *, may_sample: bool) -> None:
         self.may_sample = may_sample
         self._in_flight: list[Attempt] = []
+        self._tokens = itertools.count(1)
         self._one_at_a_time = False
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
     async def begin(self, context: CallContext) -> AsyncGenerator[Attempt]:
         async with self._turn if self._one_at_a_time else nullcontext():
-            attempt = Attempt(context, may_sample=self.may_sample)
+            attempt = Attempt(context, next(self._tokens), may_sample=self.may_sample)
             self._in_flight.append(attempt)
             try:
                 yield attempt
             finally:
                 self._in_flight.remove(attempt)
                 attempt.close()
+
+    def heard(self, told: Mapping[str, object] | None) -> None:
+        """Progress, as it was received. What is none, or belongs to no call that is at work, is passed over."""
+        with suppress(ValidationError):
+            said = types.ProgressNotificationParams.model_validate(told)
+            for attempt in self._in_flight:
+                if attempt.token == said.progress_token:
+                    attempt.heard(said)
 
     async def answer(self, request: types.InputRequest) -> types.InputResponse:
         """To a server of the handshake era. Raises `MCPError`."""

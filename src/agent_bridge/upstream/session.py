@@ -7,6 +7,7 @@ of a connection when one breaks, and importing `fastmcp_tasks` anywhere in the p
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from enum import IntEnum
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,12 @@ class UpstreamSession(ClientSession):
         self, ctx: ClientRequestContext, request: types.InputRequest
     ) -> types.InputResponse | types.ErrorData:
         return await self.attempts.answer(request)
+
+    def _intercept_notification(self, method: str, params: Mapping[str, Any] | None) -> bool:
+        """Hears progress in the order in which it comes, before the result, and whole: the SDK leaves out `_meta`."""
+        if method == "notifications/progress":
+            self.attempts.heard(params)
+        return super()._intercept_notification(method, params)
 
     def _build_capabilities(self, version: str) -> types.ClientCapabilities:
         """Without callbacks the SDK would declare nothing; with them, addresses that a person should visit too."""

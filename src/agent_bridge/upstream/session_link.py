@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import cast
 
 import mcp_types as types
 from anyio import BrokenResourceError, ClosedResourceError
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 
 from agent_bridge.messages import ToolResult
 from agent_bridge.tools import CallContext, JsonObject
-from agent_bridge.upstream import resources
+from agent_bridge.upstream import bridges, resources
 from agent_bridge.upstream.attempt import Attempt
 from agent_bridge.upstream.content import failure, tool_result
 from agent_bridge.upstream.link import Lost, Method, RemoteTool
@@ -28,6 +29,7 @@ class SessionLink:
 
     def __init__(self, session: UpstreamSession) -> None:
         self._session = session
+        self._is_bridge = False
         self.has_resources = False
 
     @property
@@ -48,6 +50,7 @@ class SessionLink:
         cursor: str | None = None
         for _ in range(_MAX_PAGES):
             page = await self._page(cursor)
+            self._is_bridge = bridges.is_one(self._session.server_info, page.meta)
             for tool in page.tools:
                 tools.setdefault(tool.name, remote_tool(tool))
             if page.next_cursor is None or page.next_cursor == cursor:
@@ -89,15 +92,17 @@ class SessionLink:
         """Calls again as long as the server asks what can be told without a person. Raises what the session raises."""
         if isinstance(tool, Method):
             return await resources.ask(self._session, tool, arguments)
+        told = attempt.context.nesting.meta(to_bridge=self._is_bridge)
+        meta = cast("types.RequestParamsMeta", {"progress_token": attempt.token, **told})
         is_modern = self._session.protocol_version in MODERN_PROTOCOL_VERSIONS
         while True:
             try:
                 result = await self._session.call_tool(
                     tool,
                     arguments,
-                    progress_callback=attempt.heard,
                     input_responses=attempt.responses if is_modern else None,
                     request_state=attempt.state,
+                    meta=meta,
                     allow_input_required=True,
                 )
             except MCPError as error:
@@ -106,7 +111,8 @@ class SessionLink:
                 raise
             if isinstance(result, types.CallToolResult):
                 structured, is_error = result.structured_content, bool(result.is_error)
-                return tool_result(dumped(result.content), structured=structured, is_error=is_error)
+                read = tool_result(dumped(result.content), structured=structured, is_error=is_error)
+                return replace(read, nested=bridges.run_in(structured)) if self._is_bridge else read
             if not await attempt.take(result):
                 return ToolResult(content="")
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from agent_bridge.messages import ToolResult
-from agent_bridge.tools import CallContext
+from agent_bridge.tools import CallContext, JsonObject
 from agent_bridge.upstream.link import Lost
 
 
@@ -23,10 +23,10 @@ async def unless_silent(call: Callable[[CallContext], Awaitable[ToolResult]], co
     now = asyncio.get_running_loop().time
     clock = asyncio.timeout(context.timeout_s)
 
-    def heard(done: float, total: float | None, message: str | None) -> None:
+    def heard(done: float, total: float | None, message: str | None, event: JsonObject | None = None, /) -> None:
         if not clock.expired():
             clock.reschedule(now() + context.timeout_s)
-            context.progress(done, total, message)
+            context.progress(done, total, message, event)
 
     try:
         async with clock:

@@ -12,7 +12,7 @@ from agent_bridge.upstream import Toolset
 DEADLINE_S = 10.0
 
 
-def unheard(progress: float, total: float | None, message: str | None) -> None:
+def unheard(progress: float, total: float | None, message: str | None, event: object = None) -> None:
     """Progress that nobody asked for."""
 
 

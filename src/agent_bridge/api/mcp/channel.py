@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from agent_bridge.api.mcp import compat, fitting
 from agent_bridge.api.mcp.notification import EVENT_KEY, IDENTIFIER, EventNotification
+from agent_bridge.nesting import Nesting
 from agent_bridge.tools import JsonObject
 
 ProgressToken = str | int
@@ -81,6 +82,12 @@ def current(*, hears_events: bool | None = None) -> Channel:
 def _declares_events(session: ServerSession) -> bool:
     capabilities = session.client_capabilities
     return capabilities is not None and IDENTIFIER in (capabilities.extensions or {})
+
+
+def nesting() -> Nesting:
+    """The runs of other bridges for which this request is made. Raises `InvalidInput`."""
+    request = get_context().request_context
+    return Nesting.of((request.meta if request else None) or {})
 
 
 def client_name() -> str:

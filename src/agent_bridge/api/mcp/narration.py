@@ -73,6 +73,8 @@ class Narrator:
 
 
 def _progress(event: ToolProgress) -> str:
+    if event.event is not None and event.message:
+        return event.message
     of = "" if event.total is None else f" of {event.total:g}"
     return f"{event.message or 'working'} ({event.progress:g}{of})"
 

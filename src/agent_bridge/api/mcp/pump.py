@@ -148,11 +148,11 @@ class Pump:
 
 
 def _outdated(events: Sequence[Recorded]) -> set[int]:
-    """Numbers of the tool progress that a later one in the same batch replaces."""
+    """Numbers of the tool progress that a later one in the same batch replaces. A nested run's events stand."""
     newest: dict[str, int] = {}
     outdated: set[int] = set()
     for recorded in events:
-        if isinstance(recorded.event, ToolProgress):
+        if isinstance(recorded.event, ToolProgress) and recorded.event.event is None:
             if (older := newest.get(recorded.event.call_id)) is not None:
                 outdated.add(older)
             newest[recorded.event.call_id] = recorded.seq

@@ -26,7 +26,7 @@ from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
 from mcp_types.jsonrpc import HEADER_MISMATCH, MISSING_REQUIRED_CLIENT_CAPABILITY
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from agent_bridge.api.mcp import asking, refusal, results, task_shapes
+from agent_bridge.api.mcp import asking, channel, refusal, results, task_shapes
 from agent_bridge.api.mcp.asker import Asker
 from agent_bridge.api.mcp.asking import Questions
 from agent_bridge.api.mcp.task_shapes import IDENTIFIER, Task, TaskParams, UpdateParams
@@ -75,7 +75,8 @@ class TasksExtension(ServerExtension):
                 return await call_next()
             who = self._who()
             can_ask = Asker.of_request(who).can_ask
-            run = await self._bridge.chat(who, replace(asked, can_ask=can_ask, model_can_respond=True))
+            asked = replace(asked, can_ask=can_ask, model_can_respond=True, nesting=channel.nesting())
+            run = await self._bridge.chat(who, asked)
             return await self._task(who, run, result_type="task")
         except BridgeError as error:
             return results.of_error(error)

@@ -93,7 +93,7 @@ class Tools:
             )
         before = await self._questions.take(who, asker)
         if before is None:
-            request = replace(request, can_ask=asker.can_ask, model_can_respond=True)
+            request = replace(request, can_ask=asker.can_ask, model_can_respond=True, nesting=channel.nesting())
             run = await self._attachments.chat(who, request, wait_s, caller, asker)
         else:
             run = await self._attachments.rejoin(who, before.run_id, before.last_seq, wait_s, caller, asker)
