@@ -15,7 +15,7 @@ from joserfc import jwk, jwt
 from agent_bridge.api.identity import open_authenticator
 from agent_bridge.config.schema import Auth, Jwt, StaticToken
 from agent_bridge.errors import ConfigInvalid
-from agent_bridge.records import Principal
+from agent_bridge.records import OwnToken, Principal
 
 pytestmark = pytest.mark.anyio
 
@@ -75,6 +75,28 @@ async def test_a_fixed_token_is_known_by_its_digest_and_has_its_own_scopes() -> 
 async def test_the_first_claim_that_names_somebody_counts(claims: dict[str, Any], name: str) -> None:
     who = await principal(Auth(jwt=shared()), signed(claims))
     assert who == Principal(f"jwt|{ISSUER}|{name}", frozenset({"read", "chat"}))
+
+
+@pytest.mark.parametrize(
+    ("audience", "audiences"),
+    [
+        ("agent-bridge", {"agent-bridge"}),
+        (["agent-bridge", "https://docs.example.com/mcp"], {"agent-bridge", "https://docs.example.com/mcp"}),
+    ],
+)
+async def test_a_jwt_goes_along_with_those_that_it_was_issued_for(audience: object, audiences: set[str]) -> None:
+    token = signed({"sub": "s", "aud": audience, "exp": 4_000_000_000})
+    who = await principal(Auth(jwt=shared()), token)
+    assert who is not None
+    assert who.own_token == OwnToken(token=token, audiences=frozenset(audiences), expires_at=4_000_000_000)
+    assert token not in repr(who)
+
+
+async def test_a_fixed_token_does_not_go_along() -> None:
+    auth = Auth(tokens={"ci": StaticToken(sha256=hashlib.sha256(b"first").hexdigest())})
+    who = await principal(auth, "first")
+    assert who is not None
+    assert who.own_token is None
 
 
 async def test_names_of_different_issuers_and_kinds_never_meet() -> None:

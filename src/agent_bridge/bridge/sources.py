@@ -7,7 +7,7 @@ from typing import Protocol
 
 from agent_bridge.agent import Model
 from agent_bridge.config.lock import LockedTools
-from agent_bridge.config.schema import ToolFilter
+from agent_bridge.config.schema import ToolFilter, Upstream
 from agent_bridge.records import Notice, Principal
 from agent_bridge.views import ModelView, ServerState
 
@@ -96,6 +96,10 @@ class Upstreams(Protocol):
 
     async def lend(self, who: Principal) -> None:
         """Takes the token that the caller came with, for the upstreams that want it and that it was issued for."""
+        ...
+
+    def sealed(self, upstream: Upstream) -> Upstream:
+        """An upstream that a caller brought, with a token that only bridges can read. Raises `UpstreamCredentials`."""
         ...
 
     def release(self, session_id: str) -> None:

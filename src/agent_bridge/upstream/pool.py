@@ -137,6 +137,10 @@ class Upstreams:
                 for connection in self._connections.to(name, who.id):
                     connection.forgive()
 
+    def sealed(self, upstream: Upstream) -> Upstream:
+        """An upstream that a caller brought, with a token that only bridges can read. Raises `UpstreamCredentials`."""
+        return self._credentials.sealed(upstream)
+
     def needs_token(self, name: str) -> bool:
         """Whether it is configured with credentials."""
         upstream = self._configs.get(name)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LENT_S = 3_600.0
 """How long a caller's token is kept that does not say when it ends."""
+_SEALED = "sealed:"
+_CONNECT_AGAIN = "Call connect again, with a token that is good."
 
 
 class Credentials:
@@ -34,6 +36,8 @@ class Credentials:
     def of(self, name: str, upstream: Upstream, principal: str, secrets: Mapping[str, str]) -> Credential:
         """Raises `MissingVariable`, and `UpstreamCredentials` where there is none for this principal."""
         login = upstream.login
+        if upstream.auth_token is not None and upstream.auth_token.startswith(_SEALED):
+            return FixedToken(self._unsealed(upstream), _CONNECT_AGAIN)
         if login is None:
             token = resolve(upstream.auth_token, secrets) if upstream.auth_token is not None else None
             return FixedToken(token, _set_again(upstream.auth_token, "Correct auth_token or headers of the upstream."))
@@ -44,6 +48,24 @@ class Credentials:
             place = callers_place(name, principal)
             return CallersToken(self._vault, place, upstream=name, audience=audience)
         return self._kept(name, upstream, login, principal, secrets)
+
+    def sealed(self, upstream: Upstream) -> Upstream:
+        """An upstream that a caller brought, to be kept: nobody reads its token there, or uses it for another address.
+
+        Raises `UpstreamCredentials` where there is no key.
+        """
+        if upstream.auth_token is None:
+            return upstream
+        token = _SEALED + self._vault.seal(upstream.url or "", upstream.auth_token)
+        return upstream.model_copy(update={"auth_token": token})
+
+    def _unsealed(self, upstream: Upstream) -> str:
+        token = self._vault.unseal(upstream.url or "", (upstream.auth_token or "").removeprefix(_SEALED))
+        if token is None:
+            raise UpstreamCredentials(
+                f"The token that came with this address cannot be read any more. {_CONNECT_AGAIN}"
+            )
+        return token
 
     async def lend(
         self, name: str, upstream: Upstream, principal: str, own: OwnToken, secrets: Mapping[str, str]

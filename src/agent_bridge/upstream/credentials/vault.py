@@ -56,13 +56,13 @@ class Vault:
         self._find_keys = find_keys
 
     async def put(self, name: str, secret: str, *, ttl_s: float) -> None:
-        await self._shelf.keep(_shelf_name(name), self._seal(name, secret), ttl_s=ttl_s)
+        await self._shelf.keep(_shelf_name(name), self.seal(name, secret), ttl_s=ttl_s)
 
     async def get(self, name: str) -> str | None:
         """Also nothing where it was sealed with a key that is not known any more."""
-        keys = self._keys  # a missing one is said before anybody takes the trouble to log in
+        _ = self._keys  # a missing one is said before anybody takes the trouble to log in
         sealed = await self._shelf.kept(_shelf_name(name))
-        return None if sealed is None else _opened(keys, name, sealed)
+        return None if sealed is None else self.unseal(name, sealed)
 
     async def drop(self, name: str) -> None:
         await self._shelf.keep(_shelf_name(name), "", ttl_s=0)
@@ -83,7 +83,8 @@ class Vault:
     def _keys(self) -> Sequence[bytes]:
         return self._find_keys()
 
-    def _seal(self, name: str, secret: str) -> str:
+    def seal(self, name: str, secret: str) -> str:
+        """To be kept somewhere else."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         nonce = secrets.token_bytes(_NONCE_BYTES)
@@ -91,19 +92,18 @@ class Vault:
         sealed = AESGCM(self._keys[0]).encrypt(nonce, secret.encode(), name.encode())
         return base64.b64encode(nonce + sealed).decode()
 
+    def unseal(self, name: str, text: str) -> str | None:
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-def _opened(keys: Sequence[bytes], name: str, text: str) -> str | None:
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    for key in keys:
-        try:
-            sealed = base64.b64decode(text, validate=True)
-            return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], name.encode()).decode()
-        except (InvalidTag, binascii.Error, ValueError):
-            continue
-    _logger.warning("what is kept as '%s' was sealed with another key, so it is of no use", name)
-    return None
+        for key in self._keys:
+            try:
+                sealed = base64.b64decode(text, validate=True)
+                return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], name.encode()).decode()
+            except (InvalidTag, binascii.Error, ValueError):
+                continue
+        _logger.warning("what is kept as '%s' was sealed with another key, so it is of no use", name)
+        return None
 
 
 def _shelf_name(name: str) -> str:
