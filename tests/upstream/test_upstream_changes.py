@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ServerEvent, Tools
 from agent_bridge.config.schema import Upstream
 from agent_bridge.upstream import Upstreams
 from agent_bridge.upstream.connection import LOOK_AGAIN_S
+from agent_bridge.upstream.connections import MAX_CALLERS_UPSTREAMS
 from support.upstreams.calls import Clock, call, until
 from support.upstreams.configs import EVERYTHING
 from support.upstreams.web import cutting, serving
@@ -25,9 +27,11 @@ class Bus(InMemorySubscriptionBus):
     def __init__(self) -> None:
         super().__init__()
         self.listeners = 0
+        self.ever = 0
 
     def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
         self.listeners += 1
+        self.ever += 1
         end = super().subscribe(listener)
 
         def ended() -> None:
@@ -109,6 +113,19 @@ async def test_a_server_that_says_nothing_is_looked_at_again_when_a_session_need
         await until(lambda: pool.state(["it"]) == ("ready", 2))
         tools.renew()
         assert (await call(tools, "second")).content == "2"
+
+
+async def test_of_the_servers_that_callers_named_by_address_the_one_used_longest_ago_is_let_go() -> None:
+    growing = Growing()
+    async with (
+        serving(growing.server.streamable_http_app()) as port,
+        Upstreams({}, environ={}, builtins={}) as pool,
+    ):
+        addresses = [f"http://127.0.0.1:{port}/mcp?caller={number}" for number in range(MAX_CALLERS_UPSTREAMS + 1)]
+        configs = [{"mine": Upstream(url=address)} for address in addresses]
+        await asyncio.gather(*(pool.open(["mine"], filter=EVERYTHING, extra=extra) for extra in configs[:-1]))
+        await pool.open(["mine"], filter=EVERYTHING, extra=configs[-1])
+        await until(lambda: growing.bus.ever == len(configs) and growing.bus.listeners == MAX_CALLERS_UPSTREAMS)
 
 
 async def test_listening_ends_with_the_connection_that_nobody_uses() -> None:

@@ -188,6 +188,17 @@ async def test_a_guard_that_was_killed_is_replaced(tmp_path: Path) -> None:
     assert guards() == []
 
 
+async def test_without_a_shell_there_is_no_guard_and_the_log_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    guard = Guard("/there/is/no/shell")
+    guard.add(1)
+    guard.add(2)
+    guard.drop(1)
+    await guard.aclose()
+    assert caplog.messages == [
+        "Programs of upstreams may outlive the bridge if it is killed: /there/is/no/shell cannot be used."
+    ]
+
+
 async def test_a_guard_with_nothing_left_to_end_ends_at_once() -> None:
     guard = Guard()
     sleeper = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)

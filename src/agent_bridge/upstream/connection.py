@@ -104,7 +104,8 @@ class Connection:
 
     @property
     def busy(self) -> bool:
-        return self._life is not None and self._life.busy
+        """Somebody waits for it, or for a call of it."""
+        return self._life is not None and (self._life.busy or not self._life.settled.is_set())
 
     async def settle(self, *, at_once: bool = False) -> None:
         """Returns when it is connected, or known not to be. `at_once` does not wait out the pause after a failure."""

@@ -13,7 +13,6 @@ import sys
 from contextlib import suppress
 
 _logger = logging.getLogger(__name__)
-_SHELL = "/bin/sh"
 _SCRIPT = """
 trap '' HUP INT TERM
 groups=
@@ -35,7 +34,8 @@ for one in $groups; do kill -s KILL -- "-$one"; done
 class Guard:
     """It begins with the first program. Where there is no such shell, programs notice only that their input ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, shell: str = "/bin/sh") -> None:
+        self._path = shell
         self._groups: set[int] = set()
         self._shell: subprocess.Popen[bytes] | None = None
         self._is_possible = sys.platform != "win32"
@@ -70,7 +70,7 @@ class Guard:
             self._shell.wait()
         try:
             self._shell = subprocess.Popen(  # noqa: S603 nothing in it is from elsewhere
-                [_SHELL, "-c", _SCRIPT, "agent-bridge-guard"],
+                [self._path, "-c", _SCRIPT, "agent-bridge-guard"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -82,7 +82,9 @@ class Guard:
             _write(self._shell, "".join(f"add {group}\n" for group in sorted(self._groups)))
         except OSError:
             self._is_possible = False
-            _logger.warning("Programs of upstreams may outlive the bridge if it is killed: %s cannot be used.", _SHELL)
+            _logger.warning(
+                "Programs of upstreams may outlive the bridge if it is killed: %s cannot be used.", self._path
+            )
 
 
 def _write(shell: subprocess.Popen[bytes], text: str) -> None:
