@@ -185,6 +185,21 @@ async def test_a_provider_that_falls_silent_is_given_up_and_signs_of_life_count(
     assert time.monotonic() - began < 5
 
 
+async def test_a_provider_that_takes_too_long_in_all_is_given_up_whatever_its_signs_of_life() -> None:
+    sign = asyncio.Event()
+    sign.set()
+    talking = ScriptedBackend([Pause(gates=[sign] * 3)])
+    deadlines = Deadlines(first_token_s=60, idle_s=60, total_s=0.05)
+
+    answer, events = await ask(
+        candidate_at("m", deployment(talking, deadlines=deadlines)),
+        candidate("other", ScriptedBackend(["Instead."])),
+    )
+
+    assert answer == "Instead."
+    assert events[0] == retry(1, "timeout", "other")
+
+
 async def test_a_deadline_of_the_caller_is_not_taken_for_silence() -> None:
     model = FailoverModel([candidate("m", ScriptedBackend([Pause()]))], retries=AT_ONCE)
 

@@ -234,6 +234,8 @@ class ModelAlias(Closed):
     to, else as long as the whole call."""
     idle_timeout_s: Seconds = 90
     """How long the provider may be silent while it answers."""
+    timeout_s: Seconds | None = None
+    """How long one attempt may take in all; without it, as long as the server's `limits` let the call take."""
     cache_s: Seconds | None = None
     """How long a reply is given again to the same request of the same caller; without it, every request is sent."""
     max_input_tokens: Count | None = None

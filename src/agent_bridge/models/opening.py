@@ -94,4 +94,4 @@ class Opening:
 
 def _deadlines(settings: ModelAlias, *, patient: bool) -> Deadlines:
     first_token_s = settings.first_token_timeout_s or (None if patient else FIRST_TOKEN_S)
-    return Deadlines(first_token_s=first_token_s, idle_s=settings.idle_timeout_s)
+    return Deadlines(first_token_s=first_token_s, idle_s=settings.idle_timeout_s, total_s=settings.timeout_s)

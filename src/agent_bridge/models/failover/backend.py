@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -29,15 +30,17 @@ class Backend(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadlines:
-    """How long a provider may be silent. How long the whole reply may take is for the caller to say."""
+    """How long a provider may be silent, and how long it may take in all, where that is not left to the caller."""
 
     first_token_s: float | None = None
     idle_s: float = 90
+    total_s: float | None = None
 
 
 async def ask(backend: Backend, request: ModelRequest, emit: Emit, deadlines: Deadlines) -> Reply | Failure:
-    """One attempt, given up where the provider is silent for too long."""
+    """One attempt, given up where the provider is silent for too long or talks for too long."""
     loop = asyncio.get_running_loop()
+    ends = loop.time() + (deadlines.total_s or math.inf)
     heard = False
 
     def announce(event: Event) -> None:
@@ -47,9 +50,9 @@ async def ask(backend: Backend, request: ModelRequest, emit: Emit, deadlines: De
 
     def alive() -> None:
         if not patience.expired():
-            patience.reschedule(loop.time() + deadlines.idle_s)
+            patience.reschedule(min(ends, loop.time() + deadlines.idle_s))
 
-    patience = asyncio.timeout(deadlines.first_token_s)
+    patience = asyncio.timeout_at(min(ends, loop.time() + (deadlines.first_token_s or math.inf)))
     try:
         async with patience:
             return await backend.attempt(request, announce, alive)
