@@ -38,6 +38,7 @@ async def log_in(
         async with clients_for(upstream)() as client, listening(login.redirect_port) as redirect:
 
             async def show(address: str) -> None:
+                redirect.expect(address)
                 await visit(address, redirect)
 
             async def wait() -> AuthorizationCodeResult:

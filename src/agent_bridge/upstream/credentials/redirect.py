@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -25,17 +26,24 @@ class Redirect:
 
     def __init__(self, port: int) -> None:
         self.uri = f"http://{HOST}:{port}{_PATH}"
+        self._state = ""
         self._result: asyncio.Future[AuthorizationCodeResult] = asyncio.get_running_loop().create_future()
 
     async def result(self) -> AuthorizationCodeResult:
         """What the authorization server says. Raises `Refused`."""
         return await asyncio.shield(self._result)
 
+    def expect(self, address: str) -> None:
+        """Answers to what was asked at this address, and no others, are taken from now on."""
+        self._state = parse_qs(urlsplit(address).query).get("state", [""])[0]
+
     def take(self, address: str) -> bool:
-        """Whether it is an address to come back to, with an answer."""
+        """Whether it is an address to come back to, with an answer to what was asked."""
         parts = urlsplit(address.strip())
         said = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if parts.path != _PATH or not {"code", "error"} & set(said):
+            return False
+        if not self._state or not secrets.compare_digest(said.get("state", "").encode(), self._state.encode()):
             return False
         if not self._result.done():
             if "error" in said:
