@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache
+from typing import Literal, cast
 
 from agent_bridge.records import Approval, Call, CallStatus, Notice, Run, RunStatus, StopReason
 from agent_bridge.tools import JsonObject
 
 ServerState = Literal["ready", "degraded", "unavailable", "inactive", "unknown"]
+
+
+def plain(view: object) -> JsonObject:
+    """A view as the object that callers get. What was JSON already is not copied, so nobody may change it."""
+    return {name: _plain(getattr(view, name)) for name in _names(type(view))}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, list):
+        return [_plain(item) for item in cast("list[object]", value)]
+    return plain(value) if hasattr(value, "__dataclass_fields__") else value
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Literal, cast
 
 from agent_bridge.agent import Agent, Brief, Leaving
@@ -18,7 +18,7 @@ from agent_bridge.runs.endings import Outcome, ended, partial_answer, remembered
 from agent_bridge.runs.equipment import Equip, Equipment
 from agent_bridge.runs.journal import RunJournal
 from agent_bridge.store import LeaseLost, Store
-from agent_bridge.views import RunView
+from agent_bridge.views import RunView, plain
 
 log = logging.getLogger(__name__)
 
@@ -206,4 +206,4 @@ def last_event(run: Run) -> Event:
     """What ends the events of an ended run."""
     if run.error is not None:
         return Failed(code=run.error.code, error=run.error.message, recoverable=run.error.recoverable)
-    return Final(text=run.response, content=run.response, metadata=asdict(RunView.of(run)))
+    return Final(text=run.response, content=run.response, metadata=plain(RunView.of(run)))

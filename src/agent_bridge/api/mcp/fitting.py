@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from agent_bridge.api.mcp import uris
 from agent_bridge.events import Recorded
 from agent_bridge.tools import JsonObject
-from agent_bridge.views import InvocationView, NoticeView, PendingView, RunView
+from agent_bridge.views import InvocationView, NoticeView, PendingView, RunView, plain
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -52,7 +52,7 @@ class Worded(Generic[V]):
 
 def first_that_fits(views: Iterable[V], words: Callable[[V], str], room: int = ROOM) -> Worded[V]:
     """The first that is small enough, else the last."""
-    worded = (Worded(view, words(view), asdict(view)) for view in views)
+    worded = (Worded(view, words(view), plain(view)) for view in views)
     chosen = next(worded)
     while chosen.size > room and (smaller := next(worded, None)) is not None:
         chosen = smaller
