@@ -245,3 +245,11 @@ async def test_a_list_that_changes_is_taken_in_when_the_tools_are_renewed_and_no
         assert tools.renew() == []
         assert list(tools.definitions.by_name) == ["echo", "grow", "grown"]
         assert (await call(tools, "grown")).content == "yes"
+
+
+async def test_a_server_whose_tools_change_without_end_is_not_listed_without_end(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    async with upstreams({"old": old_server("--restless", ledger=ledger)}) as pool:
+        tools = await pool.open(["old"], filter=EVERYTHING)
+        assert (await call(tools, "slow", step_s=0.1)).content == "done"
+    assert lines_of(ledger).count("tools/list") <= 5

@@ -17,6 +17,8 @@ from agent_bridge.upstream.link import Dial, Era, Link, Lost, Opened, Patience, 
 from agent_bridge.upstream.terms import Terms
 
 _RELIST_S = 30.0
+_CALM_S = 0.2
+"""Between two lists: an upstream may say without end that its tools have changed."""
 _logger = logging.getLogger(__name__)
 
 
@@ -62,8 +64,7 @@ class Life:
         """It was retired because nobody called."""
         self._over = False
         """The calls that it has are not waited for."""
-        self._tools_are_stale = False
-        self._listing = False
+        self._changed = asyncio.Event()
         self._stirred = asyncio.Event()
 
     @property
@@ -127,10 +128,7 @@ class Life:
         self._stirred.set()
 
     def tools_changed(self) -> None:
-        self._tools_are_stale = True
-        if self.link is not None and not self._listing:
-            self._listing = True
-            self._tasks.create_task(self._list())
+        self._changed.set()
 
     async def _live(self) -> None:
         await self._dial.load()
@@ -154,20 +152,19 @@ class Life:
         self._keeper.on_opened(era, opened.link)
         self._keeper.on_tools(opened.link, opened.tools)
         self.settled.set()
-        if self._tools_are_stale:
-            self.tools_changed()
 
     def _fail(self, error: BridgeError) -> None:
         self._keeper.on_failed(error)
         self.settled.set()
 
     async def _stay_and_heed(self, link: Link) -> None:
-        heeding = self._tasks.create_task(self._heed(link))
+        beside = [self._tasks.create_task(work) for work in (self._heed(link), self._list(link))]
         try:
             await self._stay()
         finally:
-            heeding.cancel()
-            await asyncio.wait([heeding])
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside)
 
     async def _heed(self, link: Link) -> None:
         """A task of a group must not raise."""
@@ -196,20 +193,20 @@ class Life:
         idle_at = self._idle_at()
         return not self._calls and idle_at is not None and asyncio.get_running_loop().time() >= idle_at
 
-    async def _list(self) -> None:
-        """Beside the rest, so that an upstream that does not answer holds up nothing."""
+    async def _list(self, link: Link) -> None:
+        """Again and again, beside the rest, so that an upstream that does not answer holds up nothing."""
         try:
-            async with asyncio.timeout(_RELIST_S):
-                while self._tools_are_stale and (link := self.link) is not None:
-                    self._tools_are_stale = False
+            while True:
+                await self._changed.wait()
+                self._changed.clear()
+                async with asyncio.timeout(_RELIST_S):
                     self._keeper.on_tools(link, await link.list_tools())
+                await asyncio.sleep(_CALM_S)
         except (Lost, TimeoutError):
             self.retire()
         except Exception:
             _logger.exception("the tools of an upstream could not be listed again")
             self.retire()
-        finally:
-            self._listing = False
 
     def _called(self, _task: asyncio.Task[ToolResult | Lost]) -> None:
         self._calls -= 1

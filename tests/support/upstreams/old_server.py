@@ -180,6 +180,8 @@ def answer(request: Message) -> None:
             send({"id": request["id"], "result": page(request)})
         case "tools/list" if not _options.toolless:
             send({"id": request["id"], "result": {"tools": listed()}})
+            if _options.restless:
+                send({"method": "notifications/tools/list_changed"})
         case "tools/call":
             threading.Thread(target=call, args=(request,), daemon=True).start()
         case "server/discover" if _options.at_discover == "crash":
@@ -198,6 +200,7 @@ def main() -> None:
     parser.add_argument("--at-discover", choices=["ignore", "crash", "refuse"], default="refuse")
     parser.add_argument("--paged", action="store_true", help="lists one tool at a time, without end")
     parser.add_argument("--mute", action="store_true", help="says that its tools have changed, but not how")
+    parser.add_argument("--restless", action="store_true", help="changes its tools whenever it lists them")
     parser.add_argument("--toolless", action="store_true", help="does not know what tools are")
     parser.add_argument("--deaf", action="store_true", help="ignores SIGTERM and the end of its input")
     parser.parse_args(namespace=_options)
