@@ -87,7 +87,7 @@ async def test_a_feed_announces_at_once_then_rests_and_then_announces_what_chang
 def test_a_door_with_a_lock_lets_nobody_in_who_shows_nothing() -> None:
     with pytest.raises(Unauthenticated):
         caller(Authenticator({}, None), over_http=True)()
-    assert caller(None)() == LOCAL
+    assert caller(None, over_http=False)() == LOCAL
 
 
 async def test_names_of_models_are_completed_and_only_for_those_who_may_read() -> None:
