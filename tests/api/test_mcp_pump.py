@@ -161,6 +161,21 @@ async def test_progress_of_a_tool_that_is_out_of_date_is_skipped_for_hosts_and_n
     assert [event["seq"] for event in ear.events] == [1, 2, 3, 4]
 
 
+async def test_what_happens_in_a_nested_run_is_never_out_of_date() -> None:
+    clock = Clock()
+    event: JsonObject = {"type": "token", "run_id": "run_2"}
+    nested = [ToolProgress(call_id="call_1", progress=n, message=f"{n}", event={**event, "seq": n}) for n in (1, 2, 3)]
+    ear = Ear(clock)
+
+    await pump(FakeLog(clock, recorded(*nested, END)), ear, clock).follow("Hello.")
+
+    assert [message for _, message, _ in ear.said] == [
+        "Hello.",
+        *(f"A tool: {n}" for n in (1, 2, 3)),
+        "The run has ended.",
+    ]
+
+
 async def test_finishing_sends_what_there_is_up_to_a_number_and_waits_for_no_more() -> None:
     clock = Clock()
     events = recorded(START, Token(content="a"), Token(content="b"), Warned(code="x", message="Mind."))

@@ -97,6 +97,10 @@ def size_of(result: ToolResult) -> int:
         (ToolProgress(call_id="c", progress=1), "A tool: working (1)"),
         (ToolProgress(call_id="c", progress=1.5, total=3, message="half"), "A tool: half (1.5 of 3)"),
         (
+            ToolProgress(call_id="c", progress=4, message="Step 1 is done.", event={"type": "step_end"}),
+            "A tool: Step 1 is done.",
+        ),
+        (
             ToolEnd(call_id="c", tool="look", preview="a\n b", duration_ms=7, truncated=False),
             "look answered in 7 ms: a b",
         ),

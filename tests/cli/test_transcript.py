@@ -191,3 +191,24 @@ def test_what_a_tool_says_stays_on_one_line_without_escape_sequences() -> None:
     assert line.startswith("✓ t 1 ms [31ma bxxx")
     assert line.endswith("x…\n")
     assert len(line) < 410
+
+
+def test_what_another_bridge_does_is_shown_further_in_and_its_text_is_not() -> None:
+    err = paper()
+
+    def nested(message: str, event: dict[str, object] | None) -> ToolProgress:
+        return ToolProgress(call_id="call_1", progress=1, message=message, event=event)
+
+    started: dict[str, object] = {"type": "tool_start", "run_id": "run_2"}
+    deeper: dict[str, object] = {"type": "tool_progress", "event": {"type": "tool_error", "run_id": "run_3"}}
+    strange: dict[str, object] = {"type": "tool_progress", "event": "?"}
+    played = [
+        nested("Calling chat()", started),
+        nested("chat: look failed", deeper),
+        nested("Hel", {"type": "token"}),
+        nested("?", strange),
+        nested("Still at work", None),
+    ]
+    play(Transcript(page_on(paper(), err)), [CALL, *played])
+
+    assert shown_on(err).splitlines()[1:] == ["  Calling chat()", "    chat: look failed"]

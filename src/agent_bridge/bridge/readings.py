@@ -52,6 +52,7 @@ def record(run: Run) -> JsonObject:
         "message": run.message,
         "response_schema": run.response_schema,
         "limits": run.limits.model_dump(),
+        "chain": list(run.nesting.chain),
         "created_at": run.created_at,
         "ended_at": run.ended_at,
         "active_s": run.active_s,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import cast
+
 from agent_bridge.events import (
     ApprovalRequired,
     ApprovalResolved,
@@ -19,13 +22,16 @@ from agent_bridge.events import (
     ToolStart,
     Warned,
 )
+from agent_bridge.nesting import MOST_DEPTH
 from agent_bridge.terminal.page import Page
 from agent_bridge.terminal.spoken import Spoken
 from agent_bridge.terminal.wording import STOPPED, compact, count, duration, summary
+from agent_bridge.tools import JsonObject
 from agent_bridge.views import RunView
 
 _OfTheTurn = RunStart | StepEnd | Retry | Warned | Final | Failed | ApprovalRequired | ApprovalResolved
 _WAITING = "waiting for the model"
+_SHOWN_OF_NESTED = {kind.type for kind in (ToolStart, ToolEnd, ToolFailed, ApprovalRequired, Warned)}
 
 
 class Transcript:
@@ -92,6 +98,7 @@ class Transcript:
                 self._page.note(symbols.start, "cyan", event.tool, compact(event.arguments))
             case ToolProgress():
                 waiting_for = event.message or ""
+                self._show_nested(event)
             case ToolEnd():
                 self._running.pop(event.call_id, None)
                 title = f"{event.tool} {duration(event.duration_ms)}"
@@ -101,6 +108,12 @@ class Transcript:
                 self._running.pop(event.call_id, None)
                 self._page.note(symbols.bad, "red", f"{event.tool} {duration(event.duration_ms)}", event.error)
         self._await_tools(waiting_for)
+
+    def _show_nested(self, event: ToolProgress) -> None:
+        """What the run of another bridge does, further in the deeper it is. Its text is for its caller's model."""
+        kinds = list(_kinds(event.event))
+        if kinds and kinds[-1] in _SHOWN_OF_NESTED:
+            self._page.remark("  " * min(len(kinds), MOST_DEPTH) + (event.message or ""), indented=True)
 
     def _begin(self, event: RunStart) -> None:
         if self._introduce:
@@ -142,3 +155,11 @@ class Transcript:
     def _await_tools(self, message: str) -> None:
         names = ", ".join(sorted(set(self._running.values())))
         self._page.awaiting(f"{names}: {message}" if names and message else names or _WAITING)
+
+
+def _kinds(event: object) -> Iterator[str]:
+    """The type of an event, and of those that it tells of: whatever another bridge has made of them."""
+    while isinstance(event, dict):
+        known = cast("JsonObject", event)
+        yield str(known.get("type"))
+        event = known.get("event")

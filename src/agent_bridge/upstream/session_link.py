@@ -76,7 +76,9 @@ class SessionLink:
         await heed(self._session, changed)
 
     async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:
-        if isinstance(tool, Method):  # what is read is no call that a person could have a part in
+        if isinstance(tool, Method) or (self._is_bridge and not self._is_modern):
+            # What is read is no call that a person could have a part in. A bridge of the handshake era begins another
+            # run when it is called again with their answer, and would do again what the first one did.
             context = replace(context, can_ask=False)
         async with self._session.attempts.begin(context) as attempt:
             try:
@@ -88,19 +90,22 @@ class SessionLink:
             except (BrokenResourceError, ClosedResourceError):
                 raise Lost("the connection was closed") from None
 
+    @property
+    def _is_modern(self) -> bool:
+        return self._session.protocol_version in MODERN_PROTOCOL_VERSIONS
+
     async def _called(self, tool: str, arguments: JsonObject, attempt: Attempt) -> ToolResult:
         """Calls again as long as the server asks what can be told without a person. Raises what the session raises."""
         if isinstance(tool, Method):
             return await resources.ask(self._session, tool, arguments)
         told = attempt.context.nesting.meta(to_bridge=self._is_bridge)
         meta = cast("types.RequestParamsMeta", {"progress_token": attempt.token, **told})
-        is_modern = self._session.protocol_version in MODERN_PROTOCOL_VERSIONS
         while True:
             try:
                 result = await self._session.call_tool(
                     tool,
                     arguments,
-                    input_responses=attempt.responses if is_modern else None,
+                    input_responses=attempt.responses if self._is_modern else None,
                     request_state=attempt.state,
                     meta=meta,
                     allow_input_required=True,
