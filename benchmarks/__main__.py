@@ -37,9 +37,10 @@ def main() -> None:
     names: Sequence[str] = given.questions or list(QUESTIONS)
     if unknown := set(names) - set(QUESTIONS):
         parser.error(f"no such question: {', '.join(sorted(unknown))}")
-    figures = asyncio.run(ask(names, given.rounds, given.framework))
+    framework = given.framework and given.framework.absolute()  # not resolved: it is what says which environment it is
+    figures = asyncio.run(ask(names, given.rounds, framework))
     if given.write:
-        report.write(figures, given.framework)
+        report.write(figures, framework)
 
 
 async def ask(names: Sequence[str], rounds: int, framework: Path | None) -> list[Figure]:
