@@ -17,7 +17,7 @@ from agent_bridge.upstream.link import Dial, Era, Link, Lost, Opened, Patience, 
 from agent_bridge.upstream.terms import Terms
 
 _RELIST_S = 30.0
-_CALM_S = 0.2
+CALM_S = 0.2
 """Between two lists: an upstream may say without end that its tools have changed."""
 _logger = logging.getLogger(__name__)
 
@@ -201,7 +201,7 @@ class Life:
                 self._changed.clear()
                 async with asyncio.timeout(_RELIST_S):
                     self._keeper.on_tools(link, await link.list_tools())
-                await asyncio.sleep(_CALM_S)
+                await asyncio.sleep(CALM_S)
         except (Lost, TimeoutError):
             self.retire()
         except Exception:
