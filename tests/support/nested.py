@@ -37,12 +37,13 @@ async def above(
     *,
     limits: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
+    store: str = "sqlite://:memory:",
 ) -> AsyncGenerator[Level]:
     """A bridge whose only upstream is the bridge at the address. Its model does what its messages say."""
     upstreams = {"below": {"url": url, "protocol": era}}
     servers = {"assistant": {"upstreams": ["below"], "approvals": "never", "limits": limits or {}}}
     config = load(
-        configure(made(home), upstreams=upstreams, servers=servers, store="sqlite://:memory:"),
+        configure(made(home), upstreams=upstreams, servers=servers, store=store),
         {} if environ is None else environ,
     )
     async with open_bridge(config, models=ScriptedModels(Obedient())) as bridge, served(bridge) as level:

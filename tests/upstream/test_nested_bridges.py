@@ -119,6 +119,32 @@ async def test_a_circle_is_refused_with_the_chain(era: Era, tmp_path: Path) -> N
     assert f"{chain[0]} → {chain[1]} → {chain[0]}" in str(failed["preview"])
 
 
+async def test_bridges_that_share_a_store_and_the_name_of_a_server_are_no_circle(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/state.db"
+    async with (
+        lowest() as bottom,
+        above(tmp_path / "middle", bottom.address, "2026-07-28", store=store) as middle,
+        above(tmp_path / "top", middle.address, "2026-07-28", store=store) as top,
+    ):
+        run = await ask(top.bridge, down({"text": ["Said."]}, levels=2))
+        chain = cast("list[str]", (await newest(bottom.bridge))["chain"])
+    assert [call.status for call in run.tool_invocations] == ["ok"]
+    assert len(set(chain)) == 3
+
+
+async def test_a_bridge_that_is_its_own_upstream_is_a_circle_also_in_another_process(tmp_path: Path) -> None:
+    environ: dict[str, str] = {}
+    store = f"sqlite:///{tmp_path}/state.db"
+    async with (
+        above(tmp_path / "one", "${OTHER}", "2026-07-28", environ=environ, store=store) as one,
+        above(tmp_path / "same", "${OTHER}", "2026-07-28", environ=environ, store=store) as same,
+    ):
+        environ["OTHER"] = same.address
+        run = await ask(one.bridge, down({"text": ["Never said."]}, levels=1))
+    [call] = run.tool_invocations
+    assert (call.status, "in a circle: " in call.preview) == ("error", True)
+
+
 @in_both_eras
 async def test_a_bridge_that_is_six_deep_is_refused_with_the_chain(era: Era, tmp_path: Path) -> None:
     chain = tuple(f"b{number}/assistant" for number in range(4))

@@ -11,6 +11,7 @@ from dataclasses import replace
 from agent_bridge.bridge import checks, readings
 from agent_bridge.bridge.changes import Change, Changes, OnChange
 from agent_bridge.bridge.decisions import Decisions
+from agent_bridge.bridge.own_id import OwnId
 from agent_bridge.bridge.requests import ChatRequest, ConnectRequest
 from agent_bridge.bridge.sessions import Sessions
 from agent_bridge.bridge.sources import Models, UpstreamReport, Upstreams
@@ -19,7 +20,6 @@ from agent_bridge.calls import Answer
 from agent_bridge.config import Config, Settings
 from agent_bridge.config.sanitised import sanitised
 from agent_bridge.config.schema import Server
-from agent_bridge.config.settings import DAY_S
 from agent_bridge.errors import BridgeError, RunNotFound, TooMany
 from agent_bridge.events import Recorded
 from agent_bridge.nesting import Nesting
@@ -38,9 +38,6 @@ from agent_bridge.views import (
     ServerView,
     SessionView,
 )
-
-_ID_TTL_S = 400 * DAY_S
-"""Counted from the first chat of the newest process."""
 
 
 class Bridge:
@@ -67,7 +64,7 @@ class Bridge:
         self._sessions = Sessions(config, store=store, models=models, equip=equip)
         self._decisions = Decisions(store, equip)
         self.tickets = Tickets(config, store)
-        self._known_id = ""
+        self._own_id = OwnId(config, store)
 
     @property
     def settings(self) -> Settings:
@@ -195,18 +192,12 @@ class Bridge:
         await self._upstreams.lend(who)
         session = await self._sessions.for_chat(who, request)
         server = self._equip.server_of(session)
-        nesting = request.nesting.entered(await self._bridge_id(), session.server)
+        nesting = request.nesting.entered(await self._own_id.get(), session.server)
         new = _new_run(session, request, server, nesting)
         if not request.session_id:
             await self._store.add_session(session)
         run = await self._runs.start(new, session)
         return RunView.of(run)
-
-    async def _bridge_id(self) -> str:
-        """What other bridges know this one by, in whichever process it is at work."""
-        if not self._known_id:
-            self._known_id = await self._store.claim("bridge-id", secrets.token_hex(6), ttl_s=_ID_TTL_S)
-        return self._known_id
 
     async def run(self, who: Principal, run_id: str) -> RunView:
         return RunView.of(await self._run(who, run_id))
