@@ -13,6 +13,7 @@ import pytest
 from agent_bridge.api.mcp import hosts
 from agent_bridge.errors import Code
 from agent_bridge.events import Event
+from agent_bridge.nesting import Nesting
 from agent_bridge.views import RunView
 from support.mcp_entries import IN_PROCESS
 from support.scripts import script
@@ -52,7 +53,9 @@ async def test_the_table_of_tools_is_the_list_of_tools() -> None:
 
 
 async def test_the_examples_have_the_fields_of_the_real_thing() -> None:
-    run, progress, error = (json.loads(snippet.text) for snippet in snippets(PAGE) if snippet.language == "json")
+    run, progress, nesting, error = (
+        json.loads(snippet.text) for snippet in snippets(PAGE) if snippet.language == "json"
+    )
     async with IN_PROCESS[0].open() as client:
         looks = script({"calls": [("look", {}), ("look", {})]}, {"text": ["Sunny."]})
         real = (await client.call_tool("chat", {"message": looks})).structured_content or {}
@@ -62,6 +65,7 @@ async def test_the_examples_have_the_fields_of_the_real_thing() -> None:
     assert list(run) == list(RunView.__dataclass_fields__)
     assert shape(error["structuredContent"]) == shape(refused)
     assert set(progress["params"]) == {"_meta", "progressToken", "progress", "message"}
+    assert Nesting.of(nesting).meta(to_bridge=True) == nesting
 
 
 def shape(value: object) -> object:
