@@ -18,6 +18,7 @@ from agent_bridge.tools import JsonObject
 from agent_bridge.views import RunView
 from support.mcp_entries import ERAS, Era, listening
 from support.mcp_person import Person
+from support.mcp_tasks import Tasks
 from support.nested import Level, above, down, lowest
 from support.scripts import Step, script, written
 
@@ -160,6 +161,13 @@ async def test_a_bridge_that_is_six_deep_is_refused_with_the_chain(era: Era, tmp
     assert sessions == []
     error = (refused.structured_content or {})["error"]
     assert (error["code"], "5 deep: b0/assistant → " in error["message"]) == ("forbidden", True)
+
+
+async def test_a_task_that_is_six_deep_is_refused_as_well() -> None:
+    six = {KEY: {"depth": 5, "chain": [f"b{number}/assistant" for number in range(5)]}}
+    async with lowest() as bottom, Client(bottom.address, mode="2026-07-28", extensions=[Tasks()]) as client:
+        refused = await client.call_tool("chat", {"message": "x"}, meta=six, raise_on_error=False)
+    assert (refused.structured_content or {})["error"]["code"] == "forbidden"
 
 
 @in_both_eras
