@@ -176,14 +176,15 @@ async def test_the_reply_is_written_down_before_its_tools_start_and_each_result_
         return "looked"
 
     agent, journal = agent_for(
-        ScriptedModel(Says(calls=[("look", {})]), Says(text=["Done."])), LocalTools({"look": look})
+        ScriptedModel(Says(calls=[("echo", {"text": "a"}), ("look", {})]), Says(text=["Done."])),
+        LocalTools({"look": look, "echo": echo}),
     )
     await agent.answer()
 
-    assert seen == [["running"]]
+    assert seen == [["running", "running"]]
     saved = [([call.status for call in run.calls], run.steps[0].whole) for run in journal.saved]
-    assert saved == [(["running"], False), (["ok"], False), (["ok"], True)]
-    assert list(journal.results) == [agent.run.calls[0].call_id]
+    assert saved == [(["running", "running"], False), (["ok", "running"], False), (["ok", "ok"], True)]
+    assert list(journal.results) == [call.call_id for call in agent.run.calls]
 
 
 @pytest.mark.parametrize(

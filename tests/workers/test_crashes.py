@@ -213,7 +213,7 @@ LATER_WRITES = [
     ("save", 1, "after"),
     *[
         (method, number, when)
-        for method, number in (("save", 2), ("save", 3), ("save", 4), ("finish", 1))
+        for method, number in (("save", 2), ("save", 3), ("finish", 1))
         for when in TIMES
     ],
 ]

@@ -62,7 +62,8 @@ class Calling:
         if call.status == "pending":
             await self._work.save()
         else:
-            await self._work.save(told(call), result=(call.call_id, result))
+            ending = [self._work.end_step()] if self._work.has_all_results else []
+            await self._work.save(told(call), *ending, result=(call.call_id, result))
 
     async def _made(self, call: Call) -> tuple[Call, ToolResult]:
         """The call with its result; still pending where its server asks something first."""

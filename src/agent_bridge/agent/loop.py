@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from typing import Literal
 
 from agent_bridge.agent.asking import Asking
@@ -12,7 +11,6 @@ from agent_bridge.agent.work import Work
 from agent_bridge.answers import with_output
 from agent_bridge.budget import reached
 from agent_bridge.calls import MOST_REPEATS, repeats, started, told
-from agent_bridge.events import StepEnd
 from agent_bridge.messages import Reply
 from agent_bridge.records import Run, Step, StopReason
 
@@ -91,9 +89,6 @@ class Agent:
         return answered is not None
 
     async def _finish_step(self) -> None:
-        """Whole and told in one go, so that it is told once, whatever stops the process."""
-        step = replace(self.run.steps[-1], whole=True)
-        if self.run.open_step:
-            self._work.run = self.run.with_step(step)
-        self._work.step_ended()
-        await self._work.save(StepEnd(step=len(self.run.steps), usage=asdict(step.usage)))
+        """Where the last of its calls has not done it already."""
+        if self.run.open_step or not self.run.steps[-1].calls:
+            await self._work.save(self._work.end_step())

@@ -9,9 +9,10 @@ from dataclasses import replace
 from agent_bridge.agent.needs import Brief, Journal
 from agent_bridge.calls import with_call
 from agent_bridge.errors import ModelRefused, ModelTimeout
-from agent_bridge.events import Emit, Event, Retry, Token, Warned
+from agent_bridge.events import Emit, Event, Retry, StepEnd, Token, Warned
 from agent_bridge.messages import ModelRequest, Reply, ToolResult, text_of
 from agent_bridge.records import Call, Notice, Run
+from agent_bridge.views import plain
 
 
 class Work:
@@ -34,8 +35,18 @@ class Work:
         """How long the run has been worked on, in this leg and those before."""
         return self.run.active_s + time.monotonic() - self._began
 
-    def step_ended(self) -> None:
+    @property
+    def has_all_results(self) -> bool:
+        """Whether every call of the newest step has one."""
+        waiting = ("pending", "approved", "running")
+        return not any(call.status in waiting for call in self.run.steps[-1].calls.values())
+
+    def end_step(self) -> StepEnd:
+        """The newest step is whole now; to be told in the same save, so that it is told once, whatever happens."""
+        if step := self.run.open_step:
+            self.run = self.run.with_step(replace(step, whole=True))
         self._said.clear()
+        return StepEnd(step=len(self.run.steps), usage=plain(self.run.steps[-1].usage))
 
     async def ask(self, request: ModelRequest, emit: Emit) -> Reply:
         """The whole reply. Raises `BridgeError`."""
