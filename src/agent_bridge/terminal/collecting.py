@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 STARTED_S = 3.0
 """By then everything is imported, of which nothing is garbage. Looking through it costs a sixth of the start."""
-THRESHOLDS = (10_000, 20, 20)
+THRESHOLDS = (10_000, 2, 50)
 """Python's own are for programs with less at hand. With many runs at a time they cost a fifth of each turn."""
 
 
