@@ -7,7 +7,8 @@ from benchmarks.figures import Figure, Target
 from benchmarks.systems import BRIDGE, BY_HAND, Stage, System
 
 SESSIONS = 1000
-WARM = 200
+WARM = 1000
+"""Turns before, which fill what a server at work fills once: what it remembers, and runs that have just ended."""
 LIMITS_KIB: dict[Era, float] = {MODERN: 5, LEGACY: 50}
 
 
