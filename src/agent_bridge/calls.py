@@ -188,6 +188,12 @@ def _answered(call: Call, key: str, answer: Answer) -> Call:
     )
 
 
+def withdrawn(run: Run) -> list[Call]:
+    """The calls whose servers wait for a person, and know by a state of their own which call that is."""
+    pending = [call for call in run.calls if call.status == "pending"]
+    return [call for call in pending if call.inquiry is not None and call.inquiry.state is not None]
+
+
 def digest(arguments: JsonObject) -> str:
     """Of the arguments in canonical JSON, so that the same call has the same digest."""
     canonical = json.dumps(arguments, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -25,6 +25,7 @@ class _Told(BaseModel, strict=True):
     depth: int
     chain: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=100)]
     limits: dict[str, int | float] = {}
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,8 @@ class Nesting:
     """What the caller's run has left; they may only tighten."""
     trace: Mapping[str, str] = field(default_factory=dict[str, str])
     """W3C trace context, as the caller brought it."""
+    withdrawn: bool = False
+    """The caller's run is over: what was asked of a person will not be answered, and the run that asks can end too."""
 
     @staticmethod
     def of(meta: Mapping[str, object]) -> Nesting:
@@ -51,7 +54,7 @@ class Nesting:
         if told is None or told.depth != len(told.chain) or not all(one.isprintable() for one in told.chain):
             raise InvalidInput(f"_meta['{KEY}'] is not what a bridge writes. Leave it out, or pass on what came in it.")
         limits = {name: limit for name, limit in told.limits.items() if name in LIMITS}
-        return Nesting(chain=tuple(told.chain), limits=limits, trace=trace)
+        return Nesting(chain=tuple(told.chain), limits=limits, trace=trace, withdrawn=told.withdrawn)
 
     def entered(self, bridge_id: str, server: str) -> Nesting:
         """As it is for a run of this server. Raises `Forbidden` for a circle, and where there are too many."""
@@ -71,8 +74,8 @@ class Nesting:
         """What goes with a call. A stranger learns nothing of the run, only which trace it belongs to."""
         if not to_bridge or not self.chain:
             return dict(self.trace)
-        told = {"depth": len(self.chain), "chain": list(self.chain), "limits": dict(self.limits)}
-        return {**self.trace, KEY: told}
+        told: dict[str, object] = {"depth": len(self.chain), "chain": list(self.chain), "limits": dict(self.limits)}
+        return {**self.trace, KEY: {**told, "withdrawn": True} if self.withdrawn else told}
 
 
 def _trace(meta: Mapping[str, object]) -> dict[str, str]:

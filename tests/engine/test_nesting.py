@@ -38,6 +38,9 @@ def test_what_is_told_is_read_again() -> None:
     )
     assert Nesting.of(nesting.meta(to_bridge=True)) == nesting
     assert nesting.meta(to_bridge=False) == {"traceparent": PARENT, "tracestate": "a=1"}
+    withdrawn = replace(nesting, withdrawn=True)
+    assert Nesting.of(withdrawn.meta(to_bridge=True)) == withdrawn
+    assert not withdrawn.entered("c3", "assistant").withdrawn
     assert Nesting.of({"progressToken": 1, KEY: None}) == Nesting()
 
 

@@ -19,8 +19,9 @@ from agent_bridge.views import RunView
 from support.mcp_entries import ERAS, Era, listening
 from support.mcp_person import Person
 from support.mcp_tasks import Tasks
-from support.nested import Level, above, down, lowest
+from support.nested import Level, above, down, lowest, served
 from support.scripts import Step, script, written
+from support.upstreams.curious import Curious
 
 pytestmark = pytest.mark.anyio
 in_both_eras = pytest.mark.parametrize("era", ERAS)
@@ -103,6 +104,54 @@ async def test_cancelling_the_outer_run_cancels_the_inner_ones(era: Era, tmp_pat
             record = await newest(level.bridge)
             ended = await level.bridge.wait(LOCAL, str(record["run_id"]), 5)
             assert ended.status == "cancelled"
+
+
+@pytest.mark.parametrize("door", ["cancel", "disconnect"])
+async def test_cancelling_a_run_that_waits_for_a_person_cancels_those_that_ask(door: str, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    async with bridges(tmp_path, "2026-07-28") as (top, middle, bottom):
+        message = down({"calls": [("wipe", {"ledger": str(ledger)})]}, {"text": ["Never said."]}, levels=2)
+        run = await top.bridge.chat(LOCAL, ChatRequest(message=message, can_ask=True))
+        run = await top.bridge.wait(LOCAL, run.run_id, 10)
+        below = [str((await newest(level.bridge))["run_id"]) for level in (middle, bottom)]
+        if door == "cancel":
+            await top.bridge.cancel(LOCAL, run.run_id)
+        else:
+            await top.bridge.disconnect(LOCAL, run.session_id)
+        ended = [
+            (await level.bridge.run(LOCAL, run_id)).status
+            for level, run_id in zip((middle, bottom), below, strict=True)
+        ]
+    assert (run.status, ended) == ("input_required", ["cancelled", "cancelled"])
+    assert not ledger.exists()
+
+
+async def test_a_stranger_that_waits_for_a_person_is_not_called_again_to_be_told_of_a_cancelled_run(
+    tmp_path: Path,
+) -> None:
+    ledger = tmp_path / "ledger"
+    async with (
+        listening(Curious(ledger).server()) as address,
+        above(tmp_path / "top", address, "2026-07-28") as top,
+    ):
+        message = script({"calls": [("order", {})]}, {"text": ["Never said."]})
+        run = await top.bridge.chat(LOCAL, ChatRequest(message=message, can_ask=True))
+        run = await top.bridge.wait(LOCAL, run.run_id, 10)
+        cancelled = await top.bridge.cancel(LOCAL, run.run_id)
+    assert (run.status, cancelled.status) == ("input_required", "cancelled")
+    assert ledger.read_text().split() == ["order"]
+
+
+async def test_a_run_is_cancelled_also_where_the_bridge_that_asks_is_gone(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack, lowest() as bottom:
+        address = await stack.enter_async_context(served(bottom.bridge))
+        async with above(tmp_path / "top", address.address, "2026-07-28") as top:
+            message = down({"calls": [("wipe", {"ledger": str(tmp_path / "ledger")})]}, levels=1)
+            run = await top.bridge.chat(LOCAL, ChatRequest(message=message, can_ask=True))
+            run = await top.bridge.wait(LOCAL, run.run_id, 10)
+            await stack.aclose()
+            cancelled = await top.bridge.cancel(LOCAL, run.run_id)
+    assert (run.status, cancelled.status) == ("input_required", "cancelled")
 
 
 @in_both_eras

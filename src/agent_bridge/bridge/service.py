@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from agent_bridge.bridge import checks, readings
@@ -152,6 +153,9 @@ class Bridge:
         """Forgets the session, wherever it is used; what runs in it is cancelled."""
         who.require("chat")
         running = await self._store.latest_run(who.id, session_id)
+        if running is not None and running.status == "input_required":
+            with suppress(BridgeError):  # it is tried again below; here it is still known whose tools ask
+                running = await self._runs.cancel(running)
         if not await self._store.drop_session(who.id, session_id):
             return DisconnectView(
                 status="no_active_session", session_id=session_id, message="There is no such session; nothing was done."

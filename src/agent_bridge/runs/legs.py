@@ -6,22 +6,28 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
 
-from agent_bridge.records import Run, Session
+from agent_bridge.calls import withdrawn
+from agent_bridge.errors import BridgeError
+from agent_bridge.records import Call, Run, Session
 from agent_bridge.runs.draining import drain
 from agent_bridge.runs.equipment import Equip
 from agent_bridge.runs.journal import RunJournal
 from agent_bridge.runs.leg import Leg
 from agent_bridge.runs.patience import Patience
 from agent_bridge.store import LeaseLost, Store
+from agent_bridge.tools import CallContext
 
 log = logging.getLogger(__name__)
 
 OnChange = Callable[[Run], None]
 
+WITHDRAW_S = 2.0
+"""How long bridges that wait for an answer to a run have to take in that it is cancelled."""
 LINGER_S = 2.0
 """How long a run that has ended is known here, so that those who follow it need not ask the store how it ended."""
 
@@ -91,6 +97,21 @@ class Legs:
         patience = Patience(f"run {run.run_id}")
         await self._work(await patience(lambda: self._begun(run, session)))
 
+    async def withdraw(self, run: Run) -> None:
+        """Tells the bridges below, by the calls that they asked in, that nobody will answer what they ask with it."""
+        if not (calls := withdrawn(run)):
+            return
+        try:
+            async with asyncio.timeout(WITHDRAW_S):
+                session = await self._store.session(run.principal, run.session_id)
+                if session is None:
+                    return
+                tools = await self._equip.tools_of(session)
+                for call in calls:
+                    await tools.call(call.tool, call.arguments, _to_withdraw(call, run))
+        except (BridgeError, TimeoutError):
+            log.warning("a bridge could not be told that run %s is cancelled; what it asks expires there", run.run_id)
+
     async def journal_of(self, run: Run, *, lasts: bool = False) -> RunJournal:
         """Goes on where the run's events have ended. `lasts`: it outlives a store that is away."""
         stored = await self._store.events(run.run_id, 0, limit=sys.maxsize) if run.last_seq else []
@@ -125,3 +146,18 @@ class Legs:
             self._ended[run_id] = leg
             asyncio.get_running_loop().call_later(LINGER_S, self._ended.pop, run_id, None)
         leg.journal.close()
+
+
+def _to_withdraw(call: Call, run: Run) -> CallContext:
+    return CallContext(
+        run_id=run.run_id,
+        call_id=call.call_id,
+        timeout_s=WITHDRAW_S,
+        progress=_unheard,
+        inquiry=call.inquiry,
+        nesting=replace(run.nesting, withdrawn=True),
+    )
+
+
+def _unheard(*_: object) -> None:
+    """Nobody waits for the call."""

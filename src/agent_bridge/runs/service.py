@@ -146,7 +146,9 @@ class Runs:
             taken = await self._store.adopt(run, lease_s=self._settings.turn_lease_s, force=True)
             if taken is not None:
                 run = replace(ended(taken, "cancelled", ""), ended_at=time.time())
-                return await (await self._legs.journal_of(taken)).finish(run, remembered(run), last_event)
+                run = await (await self._legs.journal_of(taken)).finish(run, remembered(run), last_event)
+                await self._legs.withdraw(taken)
+                return run
         return run
 
     def here(self, principal: str, run_id: str) -> Run | None:

@@ -73,6 +73,8 @@ class Attempt:
     @property
     def responses(self) -> types.InputResponses | None:
         """What a server of 2026-07-28 is told, by the names that it gave its questions."""
+        if self.context.nesting.withdrawn:
+            return None
         return {name: _RESPONSE.validate_python(self._answers[key]) for name, key in self._names.items()} or None
 
     async def take(self, asked: types.InputRequiredResult) -> bool:

@@ -80,6 +80,8 @@ class SessionLink:
             # What is read is no call that a person could have a part in. A bridge of the handshake era begins another
             # run when it is called again with their answer, and would do again what the first one did.
             context = replace(context, can_ask=False)
+        if context.nesting.withdrawn and not self._is_bridge:
+            return failure("Not called: nobody will answer what its server asks.")
         async with self._session.attempts.begin(context) as attempt:
             try:
                 return attempt.finished(await self._called(tool, arguments, attempt))

@@ -91,10 +91,13 @@ class Tools:
             wait_s = hosts.safe_wait(
                 channel.client_name(), self._bridge.settings.host_wait_s, hears_progress=caller.hears_progress
             )
+        nesting = channel.nesting()
         before = await self._questions.take(who, asker)
         if before is None:
-            request = replace(request, can_ask=asker.can_ask, model_can_respond=True, nesting=channel.nesting())
+            request = replace(request, can_ask=asker.can_ask, model_can_respond=True, nesting=nesting)
             run = await self._attachments.chat(who, request, wait_s, caller, asker)
+        elif nesting.withdrawn:
+            run = await self._bridge.cancel(who, before.run_id)
         else:
             run = await self._attachments.rejoin(who, before.run_id, before.last_seq, wait_s, caller, asker)
         return self._questions.result(run, before, asker) or await self.outcome(who, run)
