@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 
 import anyio
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_bridge.api.stopping import Stopping
 from agent_bridge.errors import ConfigInvalid
@@ -36,6 +36,18 @@ def refuse_exposure(host: str) -> None:
                 "Configure auth, listen on 127.0.0.1, or pass --allow-unauthenticated."
             ]
         )
+
+
+class _Trimmed:
+    """White space around the value of a header is no part of it, but the parser in C leaves it there."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["headers"] = [(name, value.strip()) for name, value in scope["headers"]]
+        await self._app(scope, receive, send)
 
 
 class _Server(uvicorn.Server):
@@ -69,7 +81,7 @@ async def serve(
     listen.
     """
     config = uvicorn.Config(
-        app,
+        _Trimmed(app),
         lifespan="on",
         ws="none",
         log_config=None,
