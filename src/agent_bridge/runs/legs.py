@@ -28,7 +28,7 @@ OnChange = Callable[[Run], None]
 
 WITHDRAW_S = 2.0
 """How long bridges that wait for an answer to a run have to take in that it is cancelled."""
-LINGER_S = 2.0
+LINGER_S = 0.5
 """How long a run that has ended is known here, so that those who follow it need not ask the store how it ended."""
 
 
