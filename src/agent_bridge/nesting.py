@@ -57,7 +57,12 @@ class Nesting:
         return Nesting(chain=tuple(told.chain), limits=limits, trace=trace, withdrawn=told.withdrawn)
 
     def entered(self, bridge_id: str, server: str) -> Nesting:
-        """As it is for a run of this server. Raises `Forbidden` for a circle, and where there are too many."""
+        """As it is for a run of this server. Raises `Forbidden` for a circle, and where there are too many.
+
+        Raises `InvalidInput` where no run may begin, because what is withdrawn was never asked.
+        """
+        if self.withdrawn:
+            raise InvalidInput("There is no question to withdraw. Call again without 'withdrawn' to begin a run.")
         here = f"{bridge_id}/{server}"
         chain = (*self.chain, here)
         shown = " → ".join(chain)

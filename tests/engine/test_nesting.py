@@ -40,7 +40,8 @@ def test_what_is_told_is_read_again() -> None:
     assert nesting.meta(to_bridge=False) == {"traceparent": PARENT, "tracestate": "a=1"}
     withdrawn = replace(nesting, withdrawn=True)
     assert Nesting.of(withdrawn.meta(to_bridge=True)) == withdrawn
-    assert not withdrawn.entered("c3", "assistant").withdrawn
+    with pytest.raises(InvalidInput, match="no question to withdraw"):
+        withdrawn.entered("c3", "assistant")
     assert Nesting.of({"progressToken": 1, KEY: None}) == Nesting()
 
 

@@ -142,6 +142,18 @@ async def test_a_stranger_that_waits_for_a_person_is_not_called_again_to_be_told
     assert ledger.read_text().split() == ["order"]
 
 
+async def test_what_a_bridge_has_forgotten_that_it_asked_is_not_asked_anew_to_be_withdrawn(tmp_path: Path) -> None:
+    async with bridges(tmp_path, "2026-07-28", count=2) as (top, bottom):
+        message = down({"calls": [("wipe", {"ledger": str(tmp_path / "ledger")})]}, levels=1)
+        run = await top.bridge.chat(LOCAL, ChatRequest(message=message, can_ask=True))
+        run = await top.bridge.wait(LOCAL, run.run_id, 10)
+        [asking] = await bottom.bridge.sessions(LOCAL)
+        await bottom.bridge.disconnect(LOCAL, asking.session_id)
+        cancelled = await top.bridge.cancel(LOCAL, run.run_id)
+        sessions = await bottom.bridge.sessions(LOCAL)
+    assert (run.status, cancelled.status, sessions) == ("input_required", "cancelled", [])
+
+
 async def test_a_run_is_cancelled_also_where_the_bridge_that_asks_is_gone(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack, lowest() as bottom:
         address = await stack.enter_async_context(served(bottom.bridge))
@@ -275,11 +287,15 @@ async def test_strangers_learn_the_trace_and_nothing_else(name: str, era: Era, t
         heard.append(dict((request.meta if request else None) or {}))
         return "noted"
 
-    async with listening(server) as address, above(tmp_path / "top", address, era) as top:
-        nesting = Nesting(trace={"traceparent": TRACE})
-        run = await ask(top.bridge, script({"calls": [("note", {})]}, {"text": ["Done."]}), nesting)
-        record = await top.bridge.record(LOCAL, run.run_id)
-    assert [call.status for call in run.tool_invocations] == ["ok"]
+    async with (
+        listening(server) as address,
+        above(tmp_path / "middle", address, era) as middle,
+        above(tmp_path / "top", middle.address, era) as top,
+        Client(top.address, mode=era) as client,
+    ):
+        message = down({"calls": [("note", {})]}, {"text": ["Done."]}, levels=1)
+        await client.call_tool("chat", {"message": message}, meta={"traceparent": TRACE})
+        record = await newest(middle.bridge)
     [meta] = heard
     assert meta["traceparent"].split("-")[1] == TRACE.split("-")[1]
     told = meta.get(KEY, {})

@@ -102,7 +102,12 @@ class Attempt:
 
     def begins_anew(self, error: MCPError) -> bool:
         """Whether the server no longer takes its own state, and is to be called as if it were for the first time."""
-        if self.state is None or error.code != types.INVALID_PARAMS or self._attempts >= MOST_ATTEMPTS:
+        if (
+            self.context.nesting.withdrawn
+            or self.state is None
+            or error.code != types.INVALID_PARAMS
+            or self._attempts >= MOST_ATTEMPTS
+        ):
             return False
         self.state, self._names, self._asked = None, {}, Counter[str]()
         self._attempts += 1
