@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from agent_bridge.config import Config
 from agent_bridge.config.schema import ModelAlias
@@ -19,6 +20,8 @@ from agent_bridge.models.fitting import Fitting
 
 FIRST_TOKEN_S = 60
 """How long a model may think before another is asked, where there is another."""
+MOST_PREPARED = 128
+"""How many models, each with its settings, are kept ready; making one ready takes as long as a small request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +41,23 @@ class Settings:
         return {name: value for name, value in settings.items() if value is not None}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ready:
+    """What is the same for every conversation with a model."""
+
+    name: str
+    facts: ModelFacts
+    prices: tuple[float, float] | None
+    deployments: Sequence[Deployment]
+
+
 class Opening:
     def __init__(self, config: Config, catalogue: Catalogue, circuits: Circuits, backends: Backends) -> None:
         self._config = config
         self._catalogue = catalogue
         self._circuits = circuits
         self._backends = backends
+        self._prepared = lru_cache(maxsize=MOST_PREPARED)(self._prepare)
 
     def candidates(self, choice: ModelChoice, settings: Settings) -> list[Candidate]:
         """The chosen model and its fallbacks. Raises what is wrong with it, where none of them can be asked."""
@@ -56,17 +70,22 @@ class Opening:
 
     def _candidate(self, name: str, settings: Settings, *, alone: bool) -> Candidate:
         try:
-            choice = choose(name, self._config, self._catalogue)
-            places = deployments_of(choice, self._config)
-            made = self._deployments(places, settings, patient=alone and len(places) == 1)
-            return Candidate(name=choice.name, fitting=self._fitting(choice, settings), deployments=made)
+            ready = self._prepared(name, settings, alone)
         except BridgeError as error:
             return Candidate(name=name, fitting=Fitting(name, ModelFacts()), problem=error)
+        # What did not fit is known of one conversation, so each has its own.
+        fitting = Fitting(ready.name, ready.facts, ready.prices)
+        return Candidate(name=ready.name, fitting=fitting, deployments=ready.deployments)
 
-    def _fitting(self, choice: ModelChoice, settings: Settings) -> Fitting:
-        entry = self._catalogue.entry(choice.model_id)
-        facts = facts_of(choice.settings, entry, max_tokens=settings.max_tokens)
-        return Fitting(choice.name, facts, own_prices(choice.settings))
+    def _prepare(self, name: str, settings: Settings, alone: bool) -> _Ready:
+        choice = choose(name, self._config, self._catalogue)
+        places = deployments_of(choice, self._config)
+        return _Ready(
+            name=choice.name,
+            facts=facts_of(choice.settings, self._catalogue.entry(choice.model_id), max_tokens=settings.max_tokens),
+            prices=own_prices(choice.settings),
+            deployments=tuple(self._deployments(places, settings, patient=alone and len(places) == 1)),
+        )
 
     def _deployments(self, places: Sequence[ModelChoice], settings: Settings, *, patient: bool) -> list[Deployment]:
         """Those that can be asked; raises what is missing where none can."""
