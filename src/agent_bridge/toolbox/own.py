@@ -25,11 +25,13 @@ class OwnTool:
         name = self.tool.name
         while name in others:
             name = f"{BRIDGE}__{name}"
+        if name == self.tool.name:
+            return self
         return replace(self, tool=replace(self.tool, name=name))
 
     def from_upstreams(self, *, untrusted: bool) -> OwnTool:
         """The same tool, which gives what upstreams gave; where `untrusted`, perhaps one that nobody vouches for."""
-        return replace(self, tool=replace(self.tool, untrusted=untrusted))
+        return replace(self, tool=replace(self.tool, untrusted=True)) if untrusted else self
 
 
 def reading_tool(name: str, description: str, properties: JsonObject, *required: str) -> Tool:

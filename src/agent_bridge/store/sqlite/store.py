@@ -106,7 +106,10 @@ class SqliteStore(Store):
             runs.add(db, stored, steps, life)
             return begun
 
-        return await self._thread.write(transaction, is_short=True)
+        outcome = await self._thread.write(transaction, is_short=True)
+        if outcome is begun:
+            self._checkpoints.stored(begun)
+        return outcome
 
     async def renew(self, run: Run, *, lease_s: float) -> None:
         life = self._life(lease_s=lease_s)
