@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from agent_bridge.config.schema import Limits, Scope, Upstream
+from agent_bridge.config.auth import Scope
+from agent_bridge.config.schema import Limits
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.errors import Forbidden
 from agent_bridge.messages import AssistantMessage, Content, Earlier, NestedRun, Usage, total
 from agent_bridge.nesting import Nesting

@@ -13,7 +13,7 @@ from fastmcp.server.auth.providers.jwt import RSAKeyPair
 from joserfc import jwk, jwt
 
 from agent_bridge.api.identity import open_authenticator
-from agent_bridge.config.schema import Auth, Jwt, StaticToken
+from agent_bridge.config.auth import Auth, Jwt, StaticToken
 from agent_bridge.errors import ConfigInvalid
 from agent_bridge.records import OwnToken, Principal
 

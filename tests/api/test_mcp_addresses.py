@@ -17,7 +17,9 @@ from agent_bridge.app import open_bridge
 from agent_bridge.bridge import ChatRequest, ConnectRequest
 from agent_bridge.config import Config
 from agent_bridge.config.adhoc import AdHoc
-from agent_bridge.config.schema import Auth, Jwt, Server, ToolFilter, Upstream
+from agent_bridge.config.auth import Auth, Jwt
+from agent_bridge.config.schema import Server, ToolFilter
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.records import LOCAL, Notice
 from agent_bridge.upstream import Upstreams
 from support.authorization import guarded_upstream

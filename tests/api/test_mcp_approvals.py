@@ -18,7 +18,7 @@ from agent_bridge.api.identity import open_authenticator
 from agent_bridge.bridge import Bridge
 from agent_bridge.calls import Answer
 from agent_bridge.config import Settings
-from agent_bridge.config.schema import Auth, Jwt
+from agent_bridge.config.auth import Auth, Jwt
 from agent_bridge.records import LOCAL
 from agent_bridge.tools import JsonObject
 from support.mcp_entries import ACROSS, ERAS, EVERYWHERE, IN_PROCESS, QUICK, STDIO, Entry, Era, child, door, listening

@@ -26,7 +26,7 @@ from agent_bridge.api.identity import open_authenticator
 from agent_bridge.api.mcp.http import serve_http
 from agent_bridge.api.serving import is_loopback, serve
 from agent_bridge.api.stopping import Stopping
-from agent_bridge.config.schema import Auth, Jwt, StaticToken
+from agent_bridge.config.auth import Auth, Jwt, StaticToken
 from agent_bridge.errors import ConfigInvalid
 from agent_bridge.tools import JsonObject
 from support.mcp_entries import ERAS, Era, door, listening

@@ -16,7 +16,7 @@ from agent_bridge.api.identity import open_authenticator
 from agent_bridge.api.mcp import environment
 from agent_bridge.bridge import Bridge
 from agent_bridge.config import Settings
-from agent_bridge.config.schema import Auth, StaticToken
+from agent_bridge.config.auth import Auth, StaticToken
 from agent_bridge.tools import JsonObject
 from support.mcp_entries import ACROSS, ERAS, Entry, Era, door, listening
 from support.scripts import HIDDEN, obedient_bridge, script

@@ -16,7 +16,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.jsonrpc import HEADER_MISMATCH, METHOD_NOT_FOUND, MISSING_REQUIRED_CLIENT_CAPABILITY
 
 from agent_bridge.api.identity import Authenticator
-from agent_bridge.config.schema import StaticToken
+from agent_bridge.config.auth import StaticToken
 from agent_bridge.records import LOCAL
 from agent_bridge.tools import JsonObject
 from support.mcp_entries import ACROSS, IN_PROCESS, QUICK, STDIO, Entry, child, door, listening

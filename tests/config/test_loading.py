@@ -11,7 +11,9 @@ import pytest
 
 from agent_bridge.config import Config, Settings
 from agent_bridge.config.load import load
-from agent_bridge.config.schema import ModelAlias, Server, Upstream
+from agent_bridge.config.models import ModelAlias
+from agent_bridge.config.schema import Server
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.errors import ConfigInvalid
 
 DAY_S = 86_400

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from agent_bridge.config.load import load
+from agent_bridge.config.models import ModelAlias
 from agent_bridge.config.providers import PROVIDERS, provider_named, provider_of
-from agent_bridge.config.schema import ModelAlias
 from agent_bridge.errors import ConfigInvalid
 
 pytestmark = pytest.mark.usefixtures("folder")

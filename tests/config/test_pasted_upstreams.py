@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent_bridge.config.load import load
-from agent_bridge.config.schema import Upstream
 from agent_bridge.config.secrets import resolve
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.errors import ConfigInvalid
 
 pytestmark = pytest.mark.usefixtures("folder")

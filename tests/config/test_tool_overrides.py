@@ -9,7 +9,8 @@ import pytest
 
 from agent_bridge.config.load import load
 from agent_bridge.config.sanitised import sanitised
-from agent_bridge.config.schema import Approvals, Server, ToolOverride, Upstream
+from agent_bridge.config.schema import Approvals, Server
+from agent_bridge.config.upstreams import ToolOverride, Upstream
 from agent_bridge.errors import ConfigInvalid
 from agent_bridge.tools import Policy
 

@@ -11,7 +11,8 @@ from agent_bridge.app import open_bridge
 from agent_bridge.bridge import Bridge, ChatRequest
 from agent_bridge.calls import Answer
 from agent_bridge.config import Config
-from agent_bridge.config.schema import Limits, ModelAlias, Server
+from agent_bridge.config.models import ModelAlias
+from agent_bridge.config.schema import Limits, Server
 from agent_bridge.events import Event, Final, Retry, Token, Warned
 from agent_bridge.records import LOCAL
 from agent_bridge.tools import Tool

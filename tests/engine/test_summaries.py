@@ -12,7 +12,8 @@ from agent_bridge import open_bridge
 from agent_bridge.agent import Agent, Brief
 from agent_bridge.budget import expected
 from agent_bridge.config import Config
-from agent_bridge.config.schema import Limits, ModelAlias, Server
+from agent_bridge.config.models import ModelAlias
+from agent_bridge.config.schema import Limits, Server
 from agent_bridge.errors import ModelError
 from agent_bridge.estimate import tokens_of_all, tokens_of_request
 from agent_bridge.messages import AssistantMessage, Earlier, Message, ModelFacts, ModelRequest, Turn, Usage

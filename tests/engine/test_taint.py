@@ -14,7 +14,8 @@ from agent_bridge.agent import Agent, Brief
 from agent_bridge.bridge import ChatRequest
 from agent_bridge.calls import Answer
 from agent_bridge.config import Config, Settings
-from agent_bridge.config.schema import Limits, Server, Upstream
+from agent_bridge.config.schema import Limits, Server
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.messages import ToolResult, Turn
 from agent_bridge.records import LOCAL, Run, Session
 from agent_bridge.runs import Equip

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import pytest
 
 from agent_bridge import ChatRequest, Config, open_bridge
-from agent_bridge.config.schema import ModelAlias, Server
+from agent_bridge.config.models import ModelAlias
+from agent_bridge.config.schema import Server
 from agent_bridge.errors import BridgeError
 from agent_bridge.events import Emit, Event, Thinking, Token, Warned
 from agent_bridge.messages import AssistantMessage, Message, ModelFacts, ModelRequest, Reply

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, closing
 
 import pytest
 
-from agent_bridge.config.schema import Deployment, ModelAlias
+from agent_bridge.config.models import Deployment, ModelAlias
 from agent_bridge.errors import ModelCredentials, ModelError, ModelTimeout
 from agent_bridge.events import Event, Retry, Token
 from agent_bridge.messages import ModelRequest

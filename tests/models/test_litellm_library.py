@@ -10,7 +10,7 @@ from textwrap import dedent
 
 import pytest
 
-from agent_bridge.config.schema import ModelAlias
+from agent_bridge.config.models import ModelAlias
 from agent_bridge.messages import ModelRequest
 from support.providers import FakeProviders, Refused, Scripted, ScriptedCall
 from support.providers.opening import open_model
@@ -35,7 +35,7 @@ WATCHED = dedent("""
     sys.addaudithook(audit)
 
     from agent_bridge.config import Config
-    from agent_bridge.config.schema import ModelAlias
+    from agent_bridge.config.models import ModelAlias
     from agent_bridge.errors import BridgeError
     from agent_bridge.messages import ModelRequest
     from agent_bridge.models import Models, Retries

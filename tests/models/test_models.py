@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from agent_bridge.config.models import ModelAlias
 from agent_bridge.config.providers import PROVIDERS
-from agent_bridge.config.schema import ModelAlias, Server
+from agent_bridge.config.schema import Server
 from agent_bridge.errors import ModelCredentials, ModelNotFound
 from agent_bridge.messages import ModelFacts
 from agent_bridge.models import Models

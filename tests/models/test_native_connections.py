@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_bridge.config.schema import ModelAlias
+from agent_bridge.config.models import ModelAlias
 from agent_bridge.errors import ModelError
 from agent_bridge.events import Event
 from agent_bridge.messages import ModelRequest

@@ -9,7 +9,7 @@ from textwrap import dedent
 
 import pytest
 
-from agent_bridge.config.schema import ModelAlias
+from agent_bridge.config.models import ModelAlias
 from agent_bridge.errors import ModelError, ModelRefused
 from agent_bridge.events import Event, Retry, Thinking, Token
 from agent_bridge.messages import ModelRequest, Reply, Usage
@@ -229,7 +229,7 @@ def test_a_model_that_cannot_be_asked_directly_says_why() -> None:
 NATIVE_ONLY = dedent("""
     import asyncio, sys, threading
     from agent_bridge.config import Config
-    from agent_bridge.config.schema import ModelAlias
+    from agent_bridge.config.models import ModelAlias
     from agent_bridge.messages import ModelRequest
     from agent_bridge.models import Models
 

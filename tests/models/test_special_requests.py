@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from agent_bridge.config.schema import ModelAlias
+from agent_bridge.config.models import ModelAlias
 from agent_bridge.events import Event
 from agent_bridge.messages import Message, ModelRequest, Reply
 from agent_bridge.models import Model

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from agent_bridge.config.schema import ModelAlias
+from agent_bridge.config.models import ModelAlias
 from agent_bridge.errors import BridgeError
 from agent_bridge.events import Event
 from agent_bridge.messages import Message, ModelRequest, Reply

@@ -18,7 +18,9 @@ from agent_bridge.app import open_bridge
 from agent_bridge.bridge import Bridge, ChatRequest
 from agent_bridge.calls import Answer
 from agent_bridge.config import Config
-from agent_bridge.config.schema import Auth, Jwt, Server, Upstream
+from agent_bridge.config.auth import Auth, Jwt
+from agent_bridge.config.schema import Server
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.records import LOCAL, Principal
 from support.authorization import guarded_upstream
 from support.mcp_entries import door, listening

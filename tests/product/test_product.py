@@ -15,7 +15,7 @@ import psutil
 import pytest
 from fastmcp import Client
 
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.tools import JsonObject
 from support import published
 from support.commands import run_command

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from agent_bridge.config import Settings
-from agent_bridge.config.schema import Limits, Upstream
+from agent_bridge.config.schema import Limits
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.events import Token
 from agent_bridge.records import Run, Session
 from agent_bridge.store import open_store

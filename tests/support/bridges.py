@@ -10,7 +10,8 @@ from agent_bridge.app import background
 from agent_bridge.bridge import Bridge, Changes, ChatRequest
 from agent_bridge.config import Config, Settings
 from agent_bridge.config.adhoc import AdHoc
-from agent_bridge.config.schema import Server, ToolFilter, Upstream
+from agent_bridge.config.schema import Server, ToolFilter
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.records import LOCAL, NOBODY, Notice, Principal, Tenant
 from agent_bridge.runs import Equip, Executor, Legs, Runs, keep_house
 from agent_bridge.store import Store, open_store

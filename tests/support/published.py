@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 
 _TOOLS = Path(__file__).parents[2] / ".tools"
 _NODE_MODULES = _TOOLS / "node_modules"

@@ -6,7 +6,8 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import cast
 
-from agent_bridge.config.schema import Limits, Upstream
+from agent_bridge.config.schema import Limits
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.events import Event, Recorded
 from agent_bridge.messages import AssistantMessage, NestedRun, Turn, Usage
 from agent_bridge.nesting import Nesting

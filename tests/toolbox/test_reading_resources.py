@@ -13,7 +13,8 @@ from fastmcp import FastMCP
 from agent_bridge import LOCAL, open_bridge
 from agent_bridge.bridge import Bridge, ConnectRequest
 from agent_bridge.config import Config
-from agent_bridge.config.schema import Server, Upstream
+from agent_bridge.config.schema import Server
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.messages import text_of
 from support.bridges import chat
 from support.scripted import Says, ScriptedModel, ScriptedModels

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from agent_bridge.config import Settings
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.errors import InvalidInput, UpstreamCredentials
 from agent_bridge.records import NOBODY, Notice, Tenant
 from agent_bridge.store import Store, open_store

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fastmcp import FastMCP
 
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.messages import ToolResult
 from agent_bridge.records import Notice
 from agent_bridge.upstream import Upstreams

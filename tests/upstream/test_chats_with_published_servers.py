@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent_bridge import LOCAL, ChatRequest, load, open_bridge
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.views import RunView
 from support import published
 from support.products import configure

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.messages import ToolResult
 from agent_bridge.records import Notice
 from agent_bridge.upstream import Upstreams

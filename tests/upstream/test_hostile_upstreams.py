@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from agent_bridge import LOCAL, Bridge, ChatRequest, load, open_bridge
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.messages import text_of
 from agent_bridge.upstream import Upstreams
 from agent_bridge.views import RunView

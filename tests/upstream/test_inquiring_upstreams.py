@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.errors import ModelRateLimited
 from agent_bridge.messages import ToolResult
 from agent_bridge.tools import CallContext, Inquiry, JsonObject, Sample, Sampled

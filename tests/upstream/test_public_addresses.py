@@ -10,7 +10,7 @@ import httpcore2
 import httpx2
 import pytest
 
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.errors import UpstreamCredentials
 from agent_bridge.records import Notice
 from agent_bridge.upstream import Upstreams

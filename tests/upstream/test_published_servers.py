@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent_bridge.config.schema import ToolFilter, Upstream
+from agent_bridge.config.schema import ToolFilter
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.upstream import Upstreams
 from support import published
 from support.upstreams.calls import call, context

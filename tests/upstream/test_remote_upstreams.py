@@ -14,7 +14,7 @@ import pytest
 from fastmcp import FastMCP
 from mcp_types import ElicitRequest, ElicitRequestFormParams, InputRequiredResult
 
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.messages import ToolResult
 from agent_bridge.records import Notice
 from agent_bridge.upstream import Upstreams

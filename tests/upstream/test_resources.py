@@ -14,7 +14,7 @@ from mcp import MCPError
 from mcp_types import METHOD_NOT_FOUND, ResourceListChangedNotification
 
 from agent_bridge.builtin import BUILTINS
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.messages import ToolResult
 from agent_bridge.tools import JsonObject
 from agent_bridge.upstream import Toolset, Upstreams

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.tools import JsonObject, Tool
 from agent_bridge.unseen import unseen_shown, without_unseen
 from agent_bridge.upstream.link import RemoteTool

@@ -10,7 +10,7 @@ import pytest
 from mcp.server.mcpserver import MCPServer
 from mcp.server.subscriptions import InMemorySubscriptionBus, ServerEvent, ToolsListChanged
 
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.upstream import Upstreams
 from agent_bridge.upstream.connection import LOOK_AGAIN_S
 from agent_bridge.upstream.connections import MAX_CALLERS_UPSTREAMS

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from agent_bridge.config import Settings
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.records import NOBODY, Notice, OwnToken, Principal, Tenant
 from agent_bridge.store import Store, open_store
 from agent_bridge.upstream import Upstreams

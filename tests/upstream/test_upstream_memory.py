@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.errors import StoreUnavailable
 from agent_bridge.upstream import Upstreams
 from agent_bridge.upstream.memory import Notebook

@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agent_bridge.config.schema import ToolFilter, Upstream
+from agent_bridge.config.schema import ToolFilter
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.records import Notice, Tenant
 from agent_bridge.upstream import Upstreams
 from agent_bridge.upstream.connection import Connection

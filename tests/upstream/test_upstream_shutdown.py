@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.upstream import Toolset, Upstreams
 from agent_bridge.upstream.guard import Guard
 from support.upstreams.calls import DEADLINE_S, call, until

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.errors import UpstreamCredentials
 from agent_bridge.upstream import Upstreams
 from agent_bridge.upstream.credentials import Credentials, Drawer, FixedToken, Vault

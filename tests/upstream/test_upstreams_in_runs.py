@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from agent_bridge import LOCAL, Bridge, ChatRequest, ConnectRequest, load, open_bridge
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.events import Warned
 from agent_bridge.views import RunView
 from support.products import configure

@@ -11,7 +11,8 @@ import pytest
 
 from agent_bridge.builtin import BUILTINS
 from agent_bridge.config.lock import Lock, LockedTool
-from agent_bridge.config.schema import ToolFilter, Upstream
+from agent_bridge.config.schema import ToolFilter
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.records import Notice
 from agent_bridge.tools import JsonObject
 from agent_bridge.upstream import Upstreams

@@ -211,11 +211,7 @@ async def test_killed_while_a_person_is_asked_the_question_stays(store: str, led
 FIRST_WRITES = [("append", 1, "before"), ("append", 1, "after"), ("append", 2, "after"), ("save", 1, "before")]
 LATER_WRITES = [
     ("save", 1, "after"),
-    *[
-        (method, number, when)
-        for method, number in (("save", 2), ("save", 3), ("finish", 1))
-        for when in TIMES
-    ],
+    *[(method, number, when) for method, number in (("save", 2), ("save", 3), ("finish", 1)) for when in TIMES],
 ]
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast, get_args
 
-from agent_bridge.config.schema import Auth, Jwt, Scope, StaticToken
+from agent_bridge.config.auth import Auth, Jwt, Scope, StaticToken
 from agent_bridge.config.secrets import MissingVariable, resolve
 from agent_bridge.errors import ConfigInvalid
 from agent_bridge.records import OwnToken, Principal

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from agent_bridge.answers import check_schema
-from agent_bridge.config.schema import Upstream
 from agent_bridge.config.secrets import references
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.errors import InvalidInput, TooLarge
 from agent_bridge.nesting import Nesting
 from agent_bridge.tools import JsonObject

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from agent_bridge.bridge.requests import ChatRequest, ConnectRequest
 from agent_bridge.bridge.sources import Models
 from agent_bridge.config import Config
-from agent_bridge.config.schema import Server, Upstream
+from agent_bridge.config.schema import Server
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.errors import Forbidden, InvalidInput, SessionNotFound
 from agent_bridge.records import LOCAL, Principal, Session
 from agent_bridge.runs import Equip

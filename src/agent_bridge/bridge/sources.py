@@ -7,7 +7,8 @@ from typing import Protocol
 
 from agent_bridge.agent import Model
 from agent_bridge.config.lock import LockedTools
-from agent_bridge.config.schema import ToolFilter, Upstream
+from agent_bridge.config.schema import ToolFilter
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.records import Notice, Principal
 from agent_bridge.views import ModelView, ServerState
 

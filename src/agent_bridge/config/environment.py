@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from agent_bridge.config.fields import PATTERNS, STORE, URL
+from agent_bridge.config.models import ModelAlias
 from agent_bridge.config.providers import PROVIDERS, STAND_IN, Provider, first_set, provider_named
-from agent_bridge.config.schema import File, ModelAlias
+from agent_bridge.config.schema import File
 from agent_bridge.config.settings import DAY_S, HOUR_S, Settings
 from agent_bridge.config.variables import Variables
 

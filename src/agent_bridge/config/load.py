@@ -8,10 +8,12 @@ from pathlib import Path
 
 from agent_bridge.config.environment import chosen_keys, chosen_settings, chosen_store, default_model
 from agent_bridge.config.lock import Lock
+from agent_bridge.config.models import ModelAlias
 from agent_bridge.config.providers import STAND_IN
-from agent_bridge.config.schema import BUILTINS, File, ModelAlias, Server, Upstream
+from agent_bridge.config.schema import File, Server
 from agent_bridge.config.secrets import MissingVariable, references, resolve
 from agent_bridge.config.settings import Config
+from agent_bridge.config.upstreams import BUILTINS, Upstream
 from agent_bridge.config.variables import Variables
 from agent_bridge.errors import ConfigInvalid
 

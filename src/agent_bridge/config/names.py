@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
 
 from agent_bridge.config.document import Document, Path, Problem
-from agent_bridge.config.schema import BUILTINS
 from agent_bridge.config.secrets import references
+from agent_bridge.config.upstreams import BUILTINS
 from agent_bridge.config.wording import at, dotted, suggestion
 
 LONGEST_TOOL_NAME = 64

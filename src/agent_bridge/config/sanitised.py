@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from agent_bridge.config.auth import Auth
 from agent_bridge.config.logins import UpstreamAuth
+from agent_bridge.config.models import Deployment, ModelAlias
 from agent_bridge.config.redaction import REMOVED, clean_arguments, clean_url, masked
-from agent_bridge.config.schema import Auth, Deployment, ModelAlias, Upstream
 from agent_bridge.config.settings import Config
+from agent_bridge.config.upstreams import Upstream
 
 JsonObject = dict[str, object]
 

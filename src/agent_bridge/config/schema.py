@@ -1,5 +1,6 @@
 """What `servers.yaml` may say: every key with its type, its default and one line of help. Frozen once read.
 
+What it may say of an upstream, of a model and of those who call stands in modules of their own, beside this one.
 Secrets stay as they were written (`${NAME}`) until they are used; `config.secrets` resolves them.
 """
 
@@ -7,256 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, ValidationError, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationError
 
 from agent_bridge.config.adhoc import AdHoc
-from agent_bridge.config.fields import (
-    SHA256,
-    STORE,
-    Closed,
-    Count,
-    Header,
-    ModelId,
-    Money,
-    MoneyOrZero,
-    Name,
-    OneLine,
-    Seconds,
-    SecondsOrZero,
-    Something,
-    Url,
-    Variable,
-)
-from agent_bridge.config.logins import BrowserLogin, CallerToken, LoginRule, UpstreamAuth
-from agent_bridge.config.providers import NATIVE_PREFIXES
+from agent_bridge.config.auth import Auth
+from agent_bridge.config.fields import STORE, Closed, Count, Money, Name, Seconds, SecondsOrZero
+from agent_bridge.config.models import ModelAlias
+from agent_bridge.config.upstreams import PastedUpstream
 from agent_bridge.errors import InvalidInput
 from agent_bridge.tools import Policy
 
-BUILTINS = ("clock", "calculator")
-"""The MCP servers that ship with the bridge."""
-
 _LAXEST_FIRST: tuple[Policy, ...] = ("never", "annotated", "unless_read_only", "always")
-
-
-class ToolOverride(Closed):
-    """What the configuration says of a tool, besides what its upstream says."""
-
-    description: str | None = None
-    """What the model is told of it, instead of what the upstream says."""
-    timeout_s: Seconds | None = None
-    """How long it may go without progress, instead of the server's `tool_timeout_s`."""
-    approval: Policy | None = None
-    """Which of its calls a person must approve. Where a server has `approvals` of its own, it only tightens them."""
-    sensitive: bool | None = None
-    """Whether a person must approve it once the model has read what an upstream with `trust: untrusted` gave."""
-
-
-class Upstream(Closed):
-    """An MCP server that the bridge is a client of: exactly one of `builtin`, `command`, `url`."""
-
-    builtin: Annotated[str | None, Field(json_schema_extra={"enum": [*BUILTINS, None]})] = None
-    """A server that ships with the bridge and runs in process: `clock`, `calculator`."""
-    command: Something | None = None
-    """The program of a stdio server."""
-    args: Annotated[tuple[str, ...], Field(repr=False)] = ()
-    """The arguments of `command`."""
-    env: dict[Variable, str] = Field(default_factory=dict, repr=False)
-    """Variables for `command`, besides the few that every program needs."""
-    cwd: str | None = None
-    """The directory that `command` starts in, relative to the file; without it, the bridge's own."""
-    url: Annotated[Url | None, Field(repr=False)] = None
-    """The address of a remote server."""
-    transport: Literal["http", "sse"] | None = None
-    """How to speak to `url`; without it, `sse` where the path ends in /sse, else `http`."""
-    auth_token: OneLine | None = Field(default=None, repr=False)
-    """Sent to `url` as a bearer token."""
-    auth: LoginRule | None = None
-    """How to log in to `url`, in place of `auth_token`: `oauth` (in the browser, `agent-bridge login`), `caller` (with
-    the caller's own token), or a table."""
-    headers: dict[Header, OneLine] = Field(default_factory=dict, repr=False)
-    """Sent to `url` with every request."""
-    addresses: Literal["any", "public"] = "any"
-    """Where `url` may lead once its name is resolved: to any address, or to `public` ones only, as for what callers
-    name over HTTP."""
-    timeout_s: Seconds = 30
-    """How long connecting may take."""
-    protocol: Literal["auto", "legacy", "2026-07-28"] = "auto"
-    """Which era of MCP to speak; `legacy` is every version before 2026-07-28, by handshake."""
-    trust: Literal["trusted", "untrusted"] = "trusted"
-    """Whether its results may be acted on: once the model has read those of an `untrusted` one, `sensitive` tools need
-    approval."""
-    tools: dict[Something, ToolOverride] = Field(default_factory=dict)
-    """What holds for its tools, by globs over the names that they have there; of each key, the first glob that fits and
-    has it."""
-    isolation: Literal["shared", "session"] = "shared"
-    """Who shares a connection: all sessions, or `session` for one each, where the server keeps a state (a browser, a
-    shell); it is closed when its session is disconnected."""
-    sampling: Literal["allow", "refuse"] = "refuse"
-    """Whether it may ask the model of a session, at the expense of the run that calls it; then each session has a
-    connection of its own."""
-    max_concurrency: Count | None = None
-    """How many calls are made through a connection at once; without it, 16 for a `command` and 100 for a `url`."""
-    max_queue: Count = 256
-    """How many more calls wait for their turn; what comes on top is refused."""
-    idle_s: Seconds | None = None
-    """How long a connection may go unused before it is closed until it is needed again; without it, 600, and 3600 with
-    `isolation: session`."""
-
-    @field_validator("command")
-    @classmethod
-    def _is_a_program(cls, command: str | None) -> str | None:
-        program, space, _ = (command or "").strip().partition(" ")
-        if space and not set(program) & set("/\\"):
-            raise ValueError(f"must be the program alone ('{program}'); write what follows it under `args`")
-        return command
-
-    @model_validator(mode="after")
-    def _is_of_one_kind(self) -> Self:
-        kinds = [name for name in ("builtin", "command", "url") if getattr(self, name) is not None]
-        if len(kinds) != 1:
-            found = f"has {' and '.join(kinds)}" if kinds else "has none of builtin, command and url"
-            raise ValueError(f"{found}; write exactly one of them")
-        only = {"command": ("args", "env", "cwd"), "url": ("transport", "auth_token", "auth", "headers")}
-        for kind, names in only.items():
-            stray = [name for name in names if getattr(self, name)]
-            if stray and kind not in kinds:
-                raise ValueError(f"has `{stray[0]}`, which goes with `{kind}` and not with `{kinds[0]}`; remove it")
-        if self.auth is not None and self.auth_token is not None:
-            raise ValueError("has auth_token and auth; write one of them")
-        return self
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether sessions share a connection. One that asks the model must be known to ask for one session."""
-        return self.isolation == "shared" and self.sampling == "refuse"
-
-    @property
-    def login(self) -> UpstreamAuth | None:
-        """`auth` as a table."""
-        match self.auth:
-            case "oauth":
-                return UpstreamAuth(oauth=BrowserLogin())
-            case "caller":
-                return UpstreamAuth(caller=CallerToken())
-            case _:
-                return self.auth
-
-    @property
-    def knows_callers_apart(self) -> bool:
-        """Whether what it is shown depends on who calls, so that nobody may use another's connection."""
-        login = self.login
-        if login is None or login.client_credentials is not None:
-            return False
-        return not (login.oauth and login.oauth.shared)
-
-    def override_of(self, tool_name: str) -> ToolOverride:
-        """What is configured for one of its tools, by the name that it has there."""
-        said: dict[str, object] = {}
-        for glob, override in reversed(self.tools.items()):
-            if fnmatchcase(tool_name, glob):
-                said |= override.model_dump(exclude_none=True)
-        return ToolOverride.model_validate(said)
-
-
-class PastedUpstream(Upstream):
-    """An upstream as the file has it: with the keys that hosts write into their own `mcpServers`."""
-
-    type: Literal["stdio", "http", "streamable-http", "streamableHttp", "sse"] | None = None
-    """What hosts call the transport; `transport` wins where both are given."""
-    disabled: bool = False
-    """Left out, as if it were not in the file."""
-    description: Annotated[str | None, Field(exclude=True)] = None
-    """For people; not used."""
-    auto_approve: Annotated[tuple[str, ...], Field(alias="autoApprove", exclude=True)] = ()
-    """Not used: a server's `approvals` decide."""
-    always_allow: Annotated[tuple[str, ...], Field(alias="alwaysAllow", exclude=True)] = ()
-    """Not used: a server's `approvals` decide."""
-    gallery: Annotated[bool | str | None, Field(exclude=True)] = None
-    """Where an editor found the server; not used."""
-    version: Annotated[str | None, Field(exclude=True)] = None
-    """The version that an editor noted; not used."""
-
-    @model_validator(mode="after")
-    def _type_fits(self) -> Self:
-        if self.type is not None and (self.type == "stdio") != (self.command is not None):
-            fit = "stdio goes with `command`, the others with `url`"
-            raise ValueError(f"has type '{self.type}', which does not fit; {fit}; `type` may be left out")
-        return self
-
-    def plain(self) -> Upstream:
-        """The upstream without what only hosts write."""
-        fields = self.model_dump(include=set(Upstream.model_fields))
-        if self.type not in (None, "stdio") and self.transport is None:
-            fields["transport"] = "sse" if self.type == "sse" else "http"
-        return Upstream(**fields)
-
-
-class Deployment(Closed):
-    """One of several places where a model can be reached. What it does not say is as the model says."""
-
-    model: ModelId | None = None
-    """Its LiteLLM model id there, where it has another."""
-    api_base: Annotated[Url | None, Field(repr=False)] = None
-    """The address."""
-    api_key: OneLine | None = Field(default=None, repr=False)
-    """The key."""
-    api_version: str | None = None
-    """The version of the API, where there are several (Azure)."""
-
-
-class ModelAlias(Closed):
-    """A name for a model and the settings that go with it."""
-
-    model: Something
-    """A LiteLLM model id, for example `openai/gpt-4o-mini`."""
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    """From 0, the most predictable, to 2; without it, the provider's default."""
-    max_tokens: Count | None = None
-    """The longest reply, in tokens; without it, the provider's default."""
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    """The share of likely words to choose from; without it, the provider's default."""
-    api_base: Annotated[Url | None, Field(repr=False)] = None
-    """The address of the provider, where it is not the usual one."""
-    api_key: OneLine | None = Field(default=None, repr=False)
-    """The provider's key; without it, the variable that the provider usually reads."""
-    api_version: str | None = None
-    """The version of the provider's API, where it has several (Azure)."""
-    fallbacks: tuple[str, ...] = ()
-    """Aliases or model ids to try, in order, when this one cannot answer."""
-    deployments: tuple[Deployment, ...] = ()
-    """Several places where the model can be reached, which share the load; without any, there is one."""
-    connect_timeout_s: Seconds = 10
-    """How long connecting to the provider may take."""
-    first_token_timeout_s: Seconds | None = None
-    """How long the answer may take to begin; without it, 60 s where there is a fallback or another deployment to turn
-    to, else as long as the whole call."""
-    idle_timeout_s: Seconds = 90
-    """How long the provider may be silent while it answers."""
-    timeout_s: Seconds | None = None
-    """How long one attempt may take in all; without it, as long as the server's `limits` let the call take."""
-    cache_s: Seconds | None = None
-    """How long a reply is given again to the same request of the same caller; without it, every request is sent."""
-    max_input_tokens: Count | None = None
-    """How long a conversation the model takes, in tokens; without it, as LiteLLM's catalogue says."""
-    input_cost_per_token: MoneyOrZero | None = None
-    """Its price in USD; without it, as the provider or LiteLLM's catalogue says."""
-    output_cost_per_token: MoneyOrZero | None = None
-    """Its price in USD; without it, as the provider or LiteLLM's catalogue says."""
-    supports_vision: bool | None = None
-    """Whether it sees images; without it, as LiteLLM's catalogue says, and where that does not know, it is tried."""
-    backend: Literal["auto", "native", "litellm"] = "auto"
-    """What speaks to the provider: LiteLLM, or the bridge itself (`native`) where it speaks chat completions; `auto` is
-    `native` where both do the same."""
-
-    @model_validator(mode="after")
-    def _can_be_asked_so(self) -> Self:
-        prefix, slash, _ = self.model.partition("/")
-        if self.backend == "native" and slash and "$" not in prefix and prefix not in NATIVE_PREFIXES:
-            fit = "speaks OpenAI's chat completions"
-            raise ValueError(f"has `backend: native`, which {fit}, and '{prefix}' does not; remove it")
-        return self
 
 
 class ToolFilter(Closed):
@@ -394,52 +158,6 @@ def matches(tool_name: str, glob: str, upstream: str = "") -> bool:
     prefix = f"{upstream}__" if upstream else "".join(tool_name.partition("__")[:2])
     bare = tool_name.removeprefix(prefix) or tool_name
     return any(fnmatchcase(name, glob) for name in (tool_name, bare, f"{upstream}__{bare}"))
-
-
-class Jwt(Closed):
-    """How bearer tokens are verified: exactly one of `jwks_url`, `public_key`, `secret`."""
-
-    jwks_url: Url | None = None
-    """Where the issuer publishes its keys."""
-    public_key: str | None = None
-    """The issuer's public key, in PEM form."""
-    secret: str | None = Field(default=None, repr=False)
-    """The secret shared with the issuer."""
-    issuer: str | None = None
-    """Who must have issued a token (`iss`)."""
-    audience: str | None = None
-    """Whom a token must be for (`aud`)."""
-    algorithm: str | None = None
-    """How tokens are signed; without it, RS256 for keys and HS256 for a secret."""
-
-    @model_validator(mode="after")
-    def _has_one_key(self) -> Self:
-        keys = [name for name in ("jwks_url", "public_key", "secret") if getattr(self, name) is not None]
-        if len(keys) != 1:
-            found = f"has {' and '.join(keys)}" if keys else "has none of jwks_url, public_key and secret"
-            raise ValueError(f"{found}; write exactly one of them")
-        return self
-
-
-Scope = Literal["read", "chat", "admin"]
-
-
-class StaticToken(Closed):
-    """A fixed bearer token, known by its digest."""
-
-    sha256: Annotated[str, Field(pattern=SHA256, repr=False)]
-    """The digest of the token, as `sha256sum` prints it."""
-    scopes: tuple[Scope, ...] = ("read", "chat")
-    """What its bearer may do."""
-
-
-class Auth(Closed):
-    """Who may use the HTTP doors."""
-
-    jwt: Jwt | None = None
-    """Tokens of an identity provider."""
-    tokens: dict[Name, StaticToken] = Field(default_factory=dict)
-    """Fixed tokens, by the name of their bearer."""
 
 
 class File(Closed):

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Literal
 
 from agent_bridge.config.adhoc import AdHoc
+from agent_bridge.config.auth import Auth
 from agent_bridge.config.lock import Lock
-from agent_bridge.config.schema import Auth, ModelAlias, Server, Upstream
+from agent_bridge.config.models import ModelAlias
+from agent_bridge.config.schema import Server
 from agent_bridge.config.secrets import MissingVariable, resolve
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.errors import ConfigInvalid
 
 HOUR_S = 3_600.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from agent_bridge.config import Config
+from agent_bridge.config.models import Deployment, ModelAlias
 from agent_bridge.config.providers import STAND_IN, provider_of
-from agent_bridge.config.schema import Deployment, ModelAlias
 from agent_bridge.config.secrets import MissingVariable, resolve
 from agent_bridge.errors import ModelNotFound
 from agent_bridge.models.catalogue import Catalogue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from agent_bridge.config.schema import ModelAlias
+from agent_bridge.config.models import ModelAlias
 from agent_bridge.messages import ModelFacts
 from agent_bridge.models.catalogue import Entry
 

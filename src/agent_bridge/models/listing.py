@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from agent_bridge.config import Config
+from agent_bridge.config.models import ModelAlias
 from agent_bridge.config.providers import PROVIDERS, STAND_IN, provider_of
-from agent_bridge.config.schema import ModelAlias
 from agent_bridge.errors import BridgeError
 from agent_bridge.models.catalogue import Catalogue, Entry
 from agent_bridge.models.choices import ModelChoice, choose, deployments_of, provider_named_in

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from agent_bridge.config import Config
-from agent_bridge.config.schema import ModelAlias
+from agent_bridge.config.models import ModelAlias
 from agent_bridge.errors import BridgeError
 from agent_bridge.messages import ModelFacts
 from agent_bridge.models.backends import Backends

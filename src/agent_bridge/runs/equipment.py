@@ -8,7 +8,8 @@ from typing import Protocol
 
 from agent_bridge.agent import Model, Tools
 from agent_bridge.config import Config
-from agent_bridge.config.schema import Server, ToolFilter, Upstream
+from agent_bridge.config.schema import Server, ToolFilter
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.errors import NoTools, ServerInactive, ServerNotFound
 from agent_bridge.messages import Turn
 from agent_bridge.records import Notice, Run, Session, Tenant

@@ -13,7 +13,8 @@ from typing import TypeVar, cast
 
 from pydantic import BaseModel
 
-from agent_bridge.config.schema import Limits, Upstream
+from agent_bridge.config.schema import Limits
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.events import Recorded
 from agent_bridge.messages import AssistantMessage, Content, NestedRun, Turn, Usage
 from agent_bridge.nesting import Nesting

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from weakref import WeakSet
 
 from agent_bridge.config.lock import Lock
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.records import Tenant
 from agent_bridge.upstream.connection import Connection
 from agent_bridge.upstream.dialling import Dialler

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
 
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.errors import UpstreamCredentials, UpstreamUnavailable
 from agent_bridge.upstream.link import Era, NotOpened, Outcome, Patience, Watcher
 from agent_bridge.upstream.target import Address, Builtin, Program, Surroundings, Target, find_target, transport_of

@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Self
 
 from agent_bridge.config.lock import Lock
-from agent_bridge.config.schema import ToolFilter, Upstream
+from agent_bridge.config.schema import ToolFilter
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.errors import UpstreamUnavailable
 from agent_bridge.records import LOCAL, NOBODY, Notice, Principal, Tenant
 from agent_bridge.upstream import advice

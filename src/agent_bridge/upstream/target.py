@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
-from agent_bridge.config.schema import Upstream
 from agent_bridge.config.secrets import MissingVariable, resolve
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.errors import UpstreamCredentials, UpstreamUnavailable
 from agent_bridge.records import LOCAL
 from agent_bridge.upstream import advice

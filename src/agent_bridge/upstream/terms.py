@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from agent_bridge.config.lock import LockedTools
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.tools import JsonObject, Tool
 from agent_bridge.unseen import without_unseen
 from agent_bridge.upstream.link import RemoteTool

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
 from agent_bridge.config import Config
-from agent_bridge.config.schema import ModelAlias
+from agent_bridge.config.models import ModelAlias
 from agent_bridge.models import Model, Models, Retries
 
 AT_ONCE = Retries(first_wait_s=0)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from agent_bridge.config.schema import ModelAlias
+from agent_bridge.config.models import ModelAlias
 from agent_bridge.messages import Usage
 from support.providers.script import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, REASONING_TOKENS
 

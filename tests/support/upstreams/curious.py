@@ -15,7 +15,7 @@ from fastmcp.exceptions import ToolError
 from mcp.shared.message import ServerMessageMetadata
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 
 Era = Literal["legacy", "2026-07-28"]
 NAME: dict[str, Any] = {

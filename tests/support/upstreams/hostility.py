@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 
 TESTS = Path(__file__).parents[2]
 

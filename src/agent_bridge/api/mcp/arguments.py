@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from agent_bridge.bridge.requests import ChatRequest
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.errors import InvalidInput
 from agent_bridge.tools import JsonObject
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from fastmcp.server.auth import AccessToken, TokenVerifier
 from fastmcp.server.dependencies import get_access_token
 
-from agent_bridge.config.schema import Scope
+from agent_bridge.config.auth import Scope
 from agent_bridge.errors import Unauthenticated
 from agent_bridge.records import LOCAL, OwnToken, Principal
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
 
 from agent_bridge.config import Config
+from agent_bridge.config.models import ModelAlias
 from agent_bridge.config.providers import provider_of
-from agent_bridge.config.schema import ModelAlias
 from agent_bridge.config.secrets import MissingVariable, resolve
 
 

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import httpx2
 
-from agent_bridge.config.schema import Upstream
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.upstream.credentials.oauth import ANSWER_S
 from agent_bridge.upstream.public import PublicTransport
 

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from mcp.shared.auth import AuthorizationCodeResult
 
 from agent_bridge.config.logins import BrowserLogin
-from agent_bridge.config.schema import Upstream
 from agent_bridge.config.secrets import MissingVariable, resolve
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.errors import InvalidInput, UpstreamCredentials
 from agent_bridge.upstream import advice
 from agent_bridge.upstream.credentials.clients import clients_for

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from agent_bridge.config.logins import BrowserLogin, CallerToken, ClientCredentials, UpstreamAuth
-from agent_bridge.config.schema import Upstream
 from agent_bridge.config.secrets import MissingVariable, references, resolve
+from agent_bridge.config.upstreams import Upstream
 from agent_bridge.errors import UpstreamCredentials
 from agent_bridge.records import OwnToken
 from agent_bridge.upstream.credentials.kinds import CallersToken, Credential, FixedToken
