@@ -15,8 +15,8 @@ from agent_bridge.errors import ModelError
 from agent_bridge.events import Event
 from agent_bridge.messages import ModelRequest
 from agent_bridge.models import Models, Retries
-from agent_bridge.models.openai.network import HIGH_WATER_BYTES, AsyncioBackend
 from agent_bridge.models.openai.proxies import proxy_for
+from agent_bridge.network import HIGH_WATER_BYTES, AsyncioBackend
 from support.certificates import self_signed, server_side
 from support.providers import FakeProviders, Scripted, Silent
 from support.providers.opening import config_of, open_model

@@ -16,7 +16,8 @@ from agent_bridge.records import Notice
 from agent_bridge.upstream import Upstreams
 from agent_bridge.upstream.credentials import Drawer, Vault
 from agent_bridge.upstream.credentials.login import log_in
-from agent_bridge.upstream.public import PublicBackend, PublicTransport, is_public
+from agent_bridge.upstream.public import PublicBackend, is_public
+from agent_bridge.upstream.transport import Transport
 from support.authorization import guarded_upstream
 from support.upstreams.configs import EVERYTHING
 
@@ -75,7 +76,7 @@ class Names:
 
 
 def client(names: Names, network: Network) -> httpx2.AsyncClient:
-    transport = PublicTransport(httpx2.create_ssl_context(), PublicBackend(names, network))
+    transport = Transport(httpx2.create_ssl_context(), PublicBackend(names, network))
     return httpx2.AsyncClient(transport=transport)
 
 

@@ -14,14 +14,17 @@ from contextlib import suppress
 from functools import cache
 from http import HTTPStatus
 from typing import Any, cast
+from urllib.request import getproxies
 
 import httpx2
 
 from agent_bridge.errors import BridgeError, UpstreamCredentials
+from agent_bridge.network import AsyncioBackend
 from agent_bridge.upstream.credentials.bearer import Bearer
-from agent_bridge.upstream.public import NotPublic, PublicTransport
+from agent_bridge.upstream.public import NotPublic, PublicBackend
 from agent_bridge.upstream.session import WireError
 from agent_bridge.upstream.target import Address
+from agent_bridge.upstream.transport import Transport
 
 CONNECT_S = 30.0
 FAREWELL_S = 1.0
@@ -43,7 +46,7 @@ class ContainedClient(httpx2.AsyncClient):
             # How many calls there are at once is bounded elsewhere; here one more would be lost after CONNECT_S.
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
             verify=_trusted(),
-            transport=PublicTransport(_trusted()) if address.public_only else None,
+            transport=_transport(public_only=address.public_only),
         )
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
@@ -74,6 +77,13 @@ class ContainedClient(httpx2.AsyncClient):
         if isinstance(response.stream, httpx2.AsyncByteStream):
             response.stream = _UntilCut(response.stream)
         return response
+
+
+def _transport(*, public_only: bool) -> Transport | None:
+    """`None` is that of httpx, which knows the proxies of the environment."""
+    if public_only:
+        return Transport(_trusted(), PublicBackend(connecting=AsyncioBackend()))
+    return None if getproxies() else Transport(_trusted(), AsyncioBackend())
 
 
 @cache

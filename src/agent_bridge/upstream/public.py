@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, cast
 
 import httpcore2
-import httpx2
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 _UNICAST = ip_network("2000::/3")
@@ -42,19 +40,6 @@ def is_public(address: str) -> bool:
     if isinstance(parsed, IPv6Address) and parsed not in _UNICAST:
         return False
     return parsed.is_global and not parsed.is_multicast and not any(parsed in network for network in _INSIDE)
-
-
-class PublicTransport(httpx2.AsyncHTTPTransport):
-    """Goes through no proxy, which would resolve names by itself."""
-
-    def __init__(self, trusted: ssl.SSLContext, backend: httpcore2.AsyncNetworkBackend | None = None) -> None:
-        super().__init__(verify=trusted, trust_env=False)
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=trusted,
-            max_connections=None,
-            max_keepalive_connections=20,
-            network_backend=backend or PublicBackend(),
-        )
 
 
 class PublicBackend(httpcore2.AsyncNetworkBackend):

@@ -52,7 +52,7 @@ class Connections:
     def _opened(self, proxy: str | None) -> httpcore2.AsyncConnectionPool:
         import httpcore2  # here, so that importing this module stays cheap
 
-        from agent_bridge.models.openai.network import AsyncioBackend
+        from agent_bridge.network import AsyncioBackend
 
         return httpcore2.AsyncConnectionPool(
             ssl_context=self._trusted,

@@ -9,7 +9,8 @@ import httpx2
 
 from agent_bridge.config.upstreams import Upstream
 from agent_bridge.upstream.credentials.oauth import ANSWER_S
-from agent_bridge.upstream.public import PublicTransport
+from agent_bridge.upstream.public import PublicBackend
+from agent_bridge.upstream.transport import Transport
 
 
 def clients_for(upstream: Upstream) -> Callable[[], AbstractAsyncContextManager[httpx2.AsyncClient]]:
@@ -18,7 +19,7 @@ def clients_for(upstream: Upstream) -> Callable[[], AbstractAsyncContextManager[
 
     @asynccontextmanager
     async def open_client() -> AsyncGenerator[httpx2.AsyncClient]:
-        transport = PublicTransport(httpx2.create_ssl_context()) if public_only else None
+        transport = Transport(httpx2.create_ssl_context(), PublicBackend()) if public_only else None
         async with httpx2.AsyncClient(timeout=ANSWER_S, transport=transport) as client:
             yield client
 

@@ -1,6 +1,6 @@
-"""Asyncio's own transports under the HTTP client.
+"""Asyncio's own transports under the HTTP clients, of models and of upstreams.
 
-The client's usual ones go through anyio, which costs as much again for every piece of a stream. Deadlines for reading
+The clients' usual ones go through anyio, which costs as much again for every piece of a stream. Deadlines for reading
 and writing are not kept here: whoever waits for an answer keeps them.
 """
 
