@@ -58,7 +58,7 @@ conformance: tools ## run the MCP conformance suite against the product
 inspector: tools ## list and call every tool with MCP Inspector
 	@$(BIN)/python -m pytest tests/inspector
 
-bench: $(DEVELOPMENT) $(FRAMEWORK) ## measure what agent-bridge costs, and write it into docs/benchmarks.md (about 8 minutes)
+bench: $(DEVELOPMENT) $(FRAMEWORK) ## measure what agent-bridge costs, and write it into docs/benchmarks.md (6 minutes)
 	@tools/find-redis $(TOOLS)/redis-server
 	@$(BIN)/python -m benchmarks --framework $(TOOLS)/framework/bin/python --write
 
