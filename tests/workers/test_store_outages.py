@@ -12,7 +12,7 @@ from agent_bridge.config import Settings
 from agent_bridge.errors import StoreUnavailable
 from agent_bridge.events import Recorded, StepEnd, Token
 from agent_bridge.records import LOCAL
-from support.bridges import scripted_bridge
+from support.bridges import chat, scripted_bridge
 from support.outages import EVERYTHING, Outages
 from support.scripted import LocalTools, Says, ScriptedModel
 
@@ -134,3 +134,25 @@ async def test_a_process_ends_although_its_runs_wait_for_the_store(caplog: pytes
         await bridge.chat(LOCAL, ChatRequest(message="Go."))
         await refused.wait()
     assert {record.levelno for record in caplog.records} <= {logging.WARNING}
+
+
+async def test_a_store_that_fails_as_nobody_has_foreseen_ends_the_run_and_keeps_nobody_waiting() -> None:
+    outages, gate = Outages(), asyncio.Event()
+
+    def break_down(method: str) -> None:
+        raise RuntimeError(f"{method} is broken")
+
+    async def wait() -> str:
+        await gate.wait()
+        return "waited"
+
+    outages.stayed_away = break_down
+    outages.begin("asked_to_cancel")
+    model = ScriptedModel(Says(calls=[("wait", {})]))
+    async with (
+        asyncio.timeout(10),
+        scripted_bridge(model, LocalTools({"wait": wait}), seen_through=outages.before) as bridge,
+    ):
+        run = await chat(bridge, "Wait.")
+
+    assert (run.status, run.error and run.error.code) == ("failed", "internal")

@@ -59,7 +59,7 @@ class Leg:
         """
         began = time.monotonic()
         try:
-            outcome = await self._answered()
+            outcome = await self._answered_or_failed()
             run = replace(self.newest, active_s=self.newest.active_s + time.monotonic() - began)
             if outcome == "input_required":
                 await self._park(run)
@@ -68,6 +68,15 @@ class Leg:
         finally:
             self.journal.patience.end()
             await self.journal.settled()
+
+    async def _answered_or_failed(self) -> Outcome | Parked:
+        """Whatever goes wrong beside the answering ends the run too: nobody would go on with it here."""
+        try:
+            return await self._answered()
+        except (LeaseLost, StoreUnavailable):
+            raise
+        except Exception:  # noqa: BLE001 - it is told with the run
+            return self._failed()
 
     async def _answered(self) -> Outcome | Parked:
         """Works with the journal being written and the lease being kept beside."""
@@ -119,8 +128,12 @@ class Leg:
         except Exception as error:
             if _is_lost(error):
                 raise LeaseLost(self.run.run_id) from error
-            log.exception("run %s failed unexpectedly", self.run.run_id)
-            return Internal("The bridge failed while working on this. Try again; if it happens again, see its log.")
+            return self._failed()
+
+    def _failed(self) -> Internal:
+        """Of something that nobody has foreseen; what it was is for the log."""
+        log.exception("run %s failed unexpectedly", self.run.run_id)
+        return Internal("The bridge failed while working on this. Try again; if it happens again, see its log.")
 
     async def _answer(self) -> Leaving:
         patience = self.journal.patience
