@@ -49,8 +49,8 @@ WATCHED = dedent("""
 
     async def main():
         models = Models(config, retries=Retries(most=0))
-        models.warm()
         for name in aliases:
+            models.warm(name)
             for _ in range(3):
                 try:
                     await models.open(name).complete(
@@ -106,7 +106,7 @@ def test_knowing_the_models_does_not_import_their_libraries() -> None:
         from agent_bridge.models import Models
 
         models = Models(Config(upstreams={}, models={}, servers={}, default_server="", default_model="demo/rules"))
-        models.warm()
+        models.warm("demo/rules")
         models.rows()
         models.open("demo/rules")
         print(sorted({"litellm", "openai", "httpx", "aiohttp"} & set(sys.modules)))

@@ -302,8 +302,9 @@ def test_without_the_catalogue_nothing_is_known_and_nothing_breaks(tmp_path: Pat
 async def test_warming_up_changes_nothing_and_may_be_repeated() -> None:
     models = models_of({"fast": FAST}, OPENAI, default="fast")
 
-    models.warm()
-    models.warm()
+    models.warm("fast")
+    models.warm("fast")
+    models.warm("nobody/knows-it")
 
     await models.aclose()
 

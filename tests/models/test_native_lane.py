@@ -241,8 +241,8 @@ NATIVE_ONLY = dedent("""
 
     async def main():
         models = Models(config)
-        models.warm()
         for name in aliases:
+            models.warm(name)
             request = ModelRequest(messages=[{"role": "user", "content": "hi"}])
             reply = await models.open(name).complete(request, lambda event: None)
             print(reply.message["content"], reply.usage.input_tokens, reply.usage.cost_usd)

@@ -106,8 +106,8 @@ class ScriptedModels:
         del name, temperature, max_tokens, principal
         return self.model
 
-    def warm(self) -> None:
-        return
+    def warm(self, name: str) -> None:
+        del name
 
     async def look(self) -> None:
         """There is nothing to ask."""

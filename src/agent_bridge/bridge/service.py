@@ -79,10 +79,6 @@ class Bridge:
         """The process is about to end: calls that wait for a run return with the run as it is; it goes on elsewhere."""
         self._runs.let_go()
 
-    def warm(self) -> None:
-        """Prepares, in the background, what the first chat will need. Returns at once; does nothing a second time."""
-        self._models.warm()
-
     async def list_servers(self, who: Principal) -> ServersView:
         who.require("read")
         servers = [self._server_view(name, who) for name in self._config.servers]
@@ -119,6 +115,7 @@ class Bridge:
         if session.upstream is not None:
             session = replace(session, upstream=self._upstreams.sealed(session.upstream))
         choice = self._models.resolve(session.model)
+        self._models.warm(session.model)
         tools = await self._equip.tools_of(session)
         notices = self._equip.notices_of(tools, session)
         await self._store.add_session(session)
@@ -195,6 +192,7 @@ class Bridge:
         """In a session of its own, where none is named."""
         await self._upstreams.lend(who)
         session = await self._sessions.for_chat(who, request)
+        self._models.warm(session.model)
         server = self._equip.server_of(session)
         nesting = request.nesting.entered(await self._own_id.get(), session.server)
         new = _new_run(session, request, server, nesting)

@@ -46,8 +46,8 @@ class Models(Protocol):
         """Why the model cannot be used now."""
         ...
 
-    def warm(self) -> None:
-        """Prepares in the background what the first request will need. Returns at once."""
+    def warm(self, name: str) -> None:
+        """Prepares in the background what the first request to a model will need. Returns at once."""
         ...
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
+from typing import Literal
 
 from agent_bridge.errors import BridgeError, ModelError
 from agent_bridge.models.catalogue import Catalogue
@@ -15,6 +16,8 @@ from agent_bridge.models.litellm import Library, LiteLLMModel, Target
 from agent_bridge.models.openai import NativeLane, Offer
 from agent_bridge.models.scrubbing import Scrubber
 from agent_bridge.models.tool_schemas import PreparedTools
+
+Lane = Literal["native", "litellm"] | None
 
 
 class Backends:
@@ -41,14 +44,22 @@ class Backends:
         )
         return LiteLLMModel(target, library=self._library, tools=self._tools)
 
-    def warm(self, choices: Iterable[ModelChoice]) -> None:
-        """Begins in the background what the first request to one of these would wait for. Returns at once."""
-        lanes = {self._needs(choice) for choice in choices}
+    def warm(self, lanes: Collection[Lane]) -> None:
+        """Begins in the background what the first request by one of these would wait for. Returns at once."""
         if "litellm" in lanes:
             self._library.warm()
         if "native" in lanes and self._preparing is None:
             self._preparing = threading.Thread(target=self._native.prepare, name="prepare-native-models", daemon=True)
             self._preparing.start()
+
+    def lane(self, choice: ModelChoice) -> Lane:
+        """The way by which the model is asked; none where it is the stand-in, or cannot be asked anyway."""
+        if choice.is_stand_in:
+            return None
+        try:
+            return "native" if self._is_native(choice, access_of(choice, self._environ)) else "litellm"
+        except BridgeError:
+            return None
 
     async def look(self) -> None:
         """Asks servers that no catalogue knows what they offer. Takes a second at most."""
@@ -61,15 +72,6 @@ class Backends:
     async def aclose(self) -> None:
         await self._native.aclose()
         await self._library.aclose()
-
-    def _needs(self, choice: ModelChoice) -> str | None:
-        """`native` or `litellm`; nothing where the model cannot be asked anyway."""
-        if choice.is_stand_in:
-            return None
-        try:
-            return "native" if self._is_native(choice, access_of(choice, self._environ)) else "litellm"
-        except BridgeError:
-            return None
 
     def _is_native(self, choice: ModelChoice, access: Access) -> bool:
         match choice.settings.backend:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from agent_bridge.config import Config
 from agent_bridge.errors import ModelCredentials, ModelNotFound
 from agent_bridge.models import listing
-from agent_bridge.models.backends import Backends
+from agent_bridge.models.backends import Backends, Lane
 from agent_bridge.models.caching import CachedModel, Model, ReplyCache
 from agent_bridge.models.catalogue import Catalogue
 from agent_bridge.models.choices import ModelChoice, choose, deployments_of
 from agent_bridge.models.demo import DemoModel
 from agent_bridge.models.failover import Circuits, FailoverModel
-from agent_bridge.models.opening import Opening, Settings
+from agent_bridge.models.opening import MOST_PREPARED, Opening, Settings
 from agent_bridge.models.retries import Retries
 from agent_bridge.records import Notice
 from agent_bridge.views import ModelView
@@ -31,6 +31,7 @@ class Models:
         self._circuits = Circuits()
         self._opening = Opening(config, self._catalogue, self._circuits, self._backends)
         self._replies = ReplyCache()
+        self._lanes = lru_cache(maxsize=MOST_PREPARED)(self._lanes_of)
 
     def resolve(self, name: str) -> ModelChoice:
         """The model that a name stands for; an empty name is the default. Needs no secret. Raises `ModelNotFound`."""
@@ -82,12 +83,9 @@ class Models:
         wanted = [row for row in found if listing.matches(row, provider=provider, query=query)]
         return [self._as_it_is(row) for row in wanted]
 
-    def warm(self) -> None:
-        """Begins to prepare in the background for the configured models: those that need LiteLLM have it imported.
-
-        Returns at once.
-        """
-        self._backends.warm(self._configured())
+    def warm(self, name: str) -> None:
+        """Begins to prepare in the background what the first request to the model would wait for. Returns at once."""
+        self._backends.warm(self._lanes(name))
 
     async def aclose(self) -> None:
         await self._backends.aclose()
@@ -97,16 +95,13 @@ class Models:
             return DemoModel()
         return FailoverModel(self._opening.candidates(choice, settings), retries=self._retries)
 
-    def _configured(self) -> Iterator[ModelChoice]:
-        """Every model that the configuration names, at every deployment of it."""
-        aliases = self._config.models
-        fallbacks = [name for alias in aliases.values() for name in alias.fallbacks]
-        servers = [server.model for server in self._config.servers.values() if server.model]
-        for name in dict.fromkeys((self._config.default_model, *aliases, *fallbacks, *servers)):
-            try:
-                yield from deployments_of(self.resolve(name), self._config)
-            except ModelNotFound:
-                continue
+    def _lanes_of(self, name: str) -> frozenset[Lane]:
+        """By which ways the model is asked, at one deployment or another."""
+        try:
+            places = deployments_of(self.resolve(name), self._config)
+            return frozenset[Lane](self._backends.lane(place) for place in places)
+        except ModelNotFound:
+            return frozenset()
 
     def _as_it_is(self, row: ModelView) -> ModelView:
         """The row with what its latest failures say, where it could be used otherwise."""

@@ -7,13 +7,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 import mcp_types
 from fastmcp import FastMCP
-from fastmcp.tools import Tool
 from mcp.server.context import ServerRequestContext
 from mcp.server.session import ServerSession
 from mcp.server.stdio import stdio_server
@@ -34,15 +33,7 @@ class _NothingStored:
 
 
 class Server(FastMCP[Any]):
-    """FastMCP without session state, that says when a client has been given the list of tools."""
-
-    on_listed: Callable[[], None] = staticmethod(lambda: None)
-
-    async def list_tools(self, *, run_middleware: bool = True) -> Sequence[Tool]:
-        tools = await super().list_tools(run_middleware=run_middleware)
-        if run_middleware:  # which only a client's request does
-            self.on_listed()
-        return tools
+    """FastMCP without session state."""
 
     @property
     def _state_store(self) -> Any:

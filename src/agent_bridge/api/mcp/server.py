@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from agent_bridge.bridge import Bridge
 
 NAME = "agent-bridge"
-_ANSWERED_S = 0.1
-"""When the list of tools has surely been written, and the host waits for nothing."""
 INSTRUCTIONS = (
     "Agents as tools. chat(message) gives a task to an agent that works on it with tools of its own; it sees only the "
     "message, so say all it needs. list_servers shows what there is to choose from. Pass the session_id of a result to "
@@ -76,9 +73,6 @@ def build(
             stop_watching()
             subscriptions.close()
 
-    def warm_soon() -> None:
-        asyncio.get_running_loop().call_later(_ANSWERED_S, bridge.warm)
-
     server = compat.Server(
         NAME,
         instructions=INSTRUCTIONS,
@@ -90,7 +84,6 @@ def build(
         mask_error_details=True,
         dereference_schemas=False,
     )
-    server.on_listed = warm_soon
     server.add_extension(Events(attachments, who))
     server.add_extension(TasksExtension(bridge, who, tools, questions))
     Resources(bridge, who).register(server)
