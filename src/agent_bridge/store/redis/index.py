@@ -61,7 +61,7 @@ def point_to(session_id: str, run_id: str, life: Lifetime) -> Command:
 
 
 def note_session(principal: str, session_id: str, life: Lifetime) -> Command:
-    return call("note", [keys.sessions_of(principal)], _kept_s(life), session_id, repr(life.now), "again")
+    return call("note", [keys.sessions_of(principal)], _kept_s(life), session_id, repr(life.now), "CH")
 
 
 class Index:
@@ -77,7 +77,7 @@ class Index:
 
         Its entry is brought forward where the lease ends before it would be looked at.
         """
-        how = "sooner" if life.lease_until - life.now < RECHECK_S else ""
+        how = "LT" if life.lease_until - life.now < RECHECK_S else "NX"
         name = Unended(run.session_id, run.run_id).name
         ended = [self._ended.popleft() for _ in range(len(self._ended))]
         note = call("note", [keys.UNENDED], _kept_s(life), name, repr(life.lease_until), how, *ended)

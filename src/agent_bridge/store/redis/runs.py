@@ -45,9 +45,10 @@ def begin(run: Run, life: Lifetime) -> Command:
 
 
 def renew(run: Run, life: Lifetime) -> Command:
-    of_session = [keys.session(run.session_id), keys.turns(run.session_id)]
-    runs = keys.runs(run.session_id)
-    return call("renew", [*of_session, *_keys(run), runs], run.run_id, run.fence, *lifetime(life))
+    session_id = run.session_id
+    of_session = [keys.session(session_id), keys.turns(session_id)]
+    of_run = [keys.run(session_id, run.run_id), keys.runs(session_id)]
+    return call("renew", [*of_session, *of_run], run.run_id, run.fence, run.principal, *lifetime(life))
 
 
 def save(point: Checkpoint, life: Lifetime, stamp: int) -> Command:
@@ -151,7 +152,7 @@ def _words(point: Checkpoint, stamp: int) -> Sequence[Word]:
         point.body,
         len(point.run.steps) if point.has_surplus else "",
         len(steps),
-        point.events.last_seq if point.events else "",
+        point.events.last_seq if point.events else 0,
         point.events.body if point.events else "",
         *steps,
         *chain.from_iterable(point.results),

@@ -16,10 +16,9 @@ local is_contested = turn and turn.is_contested
 if force == '' and (is_contested or tonumber(lease_until) > life.now) then
   return nil
 end
-redis.call('HINCRBY', KEYS[3], 'fence', 1)
-redis.call('HSET', KEYS[3], 'taken_by', token, 'stamp', 0, 'lease_until', life.lease_until,
+redis.call('HSET', KEYS[3], 'fence', stored_fence + 1, 'taken_by', token, 'stamp', 0, 'lease_until', life.lease_until,
   'expires_at', later(expires_at, life.run_and_session_until))
-keep(KEYS[3], life.seconds)
+keep_run(KEYS[3], life.seconds)
 if turn and not is_contested then
   take_turn(KEYS[1], KEYS[2], run_id, turn, life)
 end

@@ -1,6 +1,9 @@
 -- KEYS run, events. ARGV run id, fence, newest seq, chunk. Whether the run has not passed to another owner.
-if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[2] then
+local fence, newest_seq = unpack(redis.call('HMGET', KEYS[1], 'fence', 'newest_seq'))
+if fence ~= ARGV[2] then
   return 0
 end
-append(KEYS[1], KEYS[2], ARGV[1], ARGV[3], ARGV[4])
+redis.call('HSET', KEYS[1], 'newest_seq', later(newest_seq, ARGV[3]))
+append(KEYS[2], ARGV[1], ARGV[3], ARGV[4])
+keep_with(KEYS[2], KEYS[1])
 return 1

@@ -9,11 +9,14 @@ redis.call('HSET', KEYS[1], 'lease_until', life.lease_until, 'expires_at', life.
 for part = 1, 3 do
   keep_only(KEYS[part], life.seconds)
 end
-local holder, expires_at = unpack(redis.call('HMGET', KEYS[4], 'busy_with', 'expires_at'))
+local holder, expires_at, history_expires_at, counted =
+  unpack(redis.call('HMGET', KEYS[4], 'busy_with', 'expires_at', 'history_expires_at', 'spoken'))
 if holder ~= run_id or tonumber(expires_at) <= life.now then
   return 1
 end
-forget_expired(KEYS[4], KEYS[5], life.now)
+if forget_expired(KEYS[4], KEYS[5], history_expires_at, life.now) then
+  counted = ''
+end
 redis.call('HSET', KEYS[4], 'busy_with', '',
   'expires_at', life.run_and_session_until, 'history_expires_at', life.history_until)
 keep_only(KEYS[4], life.seconds)
@@ -21,7 +24,7 @@ if turn ~= '' then
   redis.call('RPUSH', KEYS[5], turn)
   -- The numbers of the turns that are kept, oldest first; the latest is kept however long it is.
   local counts, said = {}, 0
-  for count in string.gmatch((redis.call('HGET', KEYS[4], 'spoken') or '') .. ' ' .. spoken, '%d+') do
+  for count in string.gmatch((counted or '') .. ' ' .. spoken, '%d+') do
     counts[#counts + 1] = count
     said = said + tonumber(count)
   end

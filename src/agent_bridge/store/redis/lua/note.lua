@@ -1,15 +1,12 @@
--- KEYS index. ARGV seconds to keep it, entry, score, how, then entries that may go. How: '' adds an entry that is not
--- there; 'sooner' also brings one forward; 'again' always gives it the score, which is the time, and forgets entries that
--- were not noted for as long as the index is kept.
+-- KEYS index. ARGV seconds to keep it, entry, score, how, then entries that may go. How: 'NX' adds an entry that is not
+-- there; 'LT' also brings one forward; 'CH' always gives it the score, which is the time, and forgets entries that were
+-- not noted for as long as the index is kept.
 local seconds, entry, score, how = unpack(ARGV, 1, 4)
 for from = 5, #ARGV, 1000 do
   redis.call('ZREM', KEYS[1], unpack(ARGV, from, math.min(from + 999, #ARGV)))
 end
-local known = redis.call('ZSCORE', KEYS[1], entry)
-if not known or how == 'again' or (how == 'sooner' and tonumber(known) > tonumber(score)) then
-  redis.call('ZADD', KEYS[1], score, entry)
-end
-if how == 'again' then
+redis.call('ZADD', KEYS[1], how, score, entry)
+if how == 'CH' then
   redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', tonumber(score) - tonumber(seconds))
 end
 keep(KEYS[1], tonumber(seconds))

@@ -2,7 +2,7 @@
 local found = {}
 for _, member in ipairs(redis.call('ZREVRANGE', KEYS[2], 0, -1)) do
   local run = sibling_run(KEYS[1], string.match(member, ':(.*)'))
-  if is_live(run, ARGV[1], tonumber(ARGV[2])) then
+  if live(run, ARGV[1], tonumber(ARGV[2])) then
     found[#found + 1] = redis.call('HGETALL', run)
     if #found == tonumber(ARGV[3]) then
       break
