@@ -16,6 +16,10 @@ import httpcore2
 
 HIGH_WATER_BYTES = 256 * 1024
 """How much may have arrived unread before the sender is made to wait."""
+DROPS_BYTES = 16 * 1024
+"""So much in one read is no drop."""
+RESTS_BEFORE = 5
+"""For so many rests a stream is read as it comes: the end of a short one must not wait."""
 HAPPY_EYEBALLS_S = 0.25
 """How long one address of a host may take before the next is tried beside it."""
 
@@ -43,13 +47,31 @@ class Stream(httpcore2.AsyncNetworkStream):
 
     def __init__(self, pipe: _Pipe) -> None:
         self._pipe = pipe
+        self._rests: _Rests | None = None
+
+    def gather(self, most_s: float, *, began: float) -> None:
+        """Until the next request, what comes in drops may be left unread for so long, and is read as one.
+
+        A drop costs a wake-up and a read, and many together cost the same. `began` is when the first of it came.
+        """
+        self._rests = _Rests(most_s, began)
+
+    def read_at_once(self) -> None:
+        """Leaves nothing unread any more."""
+        self._rests = None
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """All that has arrived; waits where that is nothing. Empty at the end."""
-        return await self._pipe.read()
+        if self._rests is None:
+            return await self._pipe.read()
+        await self._pipe.rest(self._rests.until)
+        arrived = await self._pipe.read()
+        self._rests.has_read(len(arrived), asyncio.get_running_loop().time())
+        return arrived
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Sent together with all that is written before the next read: a request is one packet, if it is small."""
+        self.read_at_once()
         self._pipe.collect(buffer)
 
     async def aclose(self) -> None:
@@ -78,10 +100,26 @@ class Stream(httpcore2.AsyncNetworkStream):
                 return None
 
 
+class _Rests:
+    """When a stream that comes in drops is read next. One that has not come for long is read as it comes."""
+
+    def __init__(self, most_s: float, began: float) -> None:
+        self._most_s = most_s
+        self._from = began + RESTS_BEFORE * most_s
+        self.until = began
+
+    def has_read(self, size: int, now: float) -> None:
+        """What comes seldom has nothing to be gathered with, and what comes fast is much at once anyway."""
+        in_drops = now - self.until < self._most_s / 2 and size < DROPS_BYTES
+        self.until = now + self._most_s if in_drops and now >= self._from else now
+
+
 class _Pipe(asyncio.Protocol):
     """What has arrived and was not read yet, and what is to be sent."""
 
     transport: asyncio.Transport
+    _wire: asyncio.Transport
+    """The transport without the TLS over it."""
 
     def __init__(self) -> None:
         self._arrived: list[bytes] = []
@@ -97,7 +135,7 @@ class _Pipe(asyncio.Protocol):
         return self._ended or bool(self._arrived)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
+        self.transport = self._wire = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._arrived.append(data)
@@ -118,6 +156,17 @@ class _Pipe(asyncio.Protocol):
 
     def collect(self, data: bytes) -> None:
         self._unsent.append(data)
+
+    async def rest(self, until: float) -> None:
+        """Leaves to the system what arrives, where nothing has."""
+        seconds = until - asyncio.get_running_loop().time()
+        if seconds <= 0 or self.has_news:
+            return
+        self._wire.pause_reading()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._wire.resume_reading()
 
     async def read(self) -> bytes:
         if self._unsent:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Generator, Mapping
-from contextlib import suppress
+import ssl
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from agent_bridge.events import Event
 from agent_bridge.messages import ModelRequest
 from agent_bridge.models import Models, Retries
 from agent_bridge.models.openai.proxies import proxy_for
-from agent_bridge.network import HIGH_WATER_BYTES, AsyncioBackend
+from agent_bridge.network import HIGH_WATER_BYTES, AsyncioBackend, Stream
 from support.certificates import self_signed, server_side
 from support.providers import FakeProviders, Scripted, Silent
 from support.providers.opening import config_of, open_model
@@ -248,3 +249,97 @@ async def test_a_sender_who_is_faster_than_the_reader_is_made_to_wait() -> None:
 
     assert HIGH_WATER_BYTES < read[0] <= 2 * HIGH_WATER_BYTES
     assert all(read)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_what_comes_in_drops_for_long_is_gathered_and_nothing_of_it_is_lost(
+    encrypted: bool, tmp_path: Path
+) -> None:
+    drops = [b"%03d" % number for number in range(100)]
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for drop in drops:
+            writer.write(drop)
+            await asyncio.sleep(0.001)
+        writer.close()
+
+    async with dripping(drip, self_signed(tmp_path) if encrypted else None) as stream:
+        stream.gather(0.02, began=long_ago())
+        reads = await whole(stream)
+
+    assert b"".join(reads) == b"".join(drops)
+    assert len(reads) < len(drops) / 4
+
+
+async def test_a_stream_that_has_only_begun_is_read_as_it_comes() -> None:
+    drops = [b"%03d" % number for number in range(10)]
+    read = asyncio.Event()
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for drop in drops:
+            read.clear()
+            writer.write(drop)
+            await read.wait()
+        writer.close()
+
+    async with dripping(drip) as stream:
+        stream.gather(60, began=asyncio.get_running_loop().time())
+        reads: list[bytes] = []
+        while piece := await stream.read(1):
+            reads.append(piece)
+            read.set()
+
+    assert reads == drops
+
+
+async def test_a_stream_that_rests_can_be_left_at_once() -> None:
+    left = asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"a drop")
+        with suppress(ConnectionResetError):
+            await reader.read()
+        left.set()
+        writer.close()
+
+    async with dripping(drip) as stream:
+        stream.gather(3600, began=long_ago())
+        assert await stream.read(1) == b"a drop"
+        resting = asyncio.create_task(stream.read(1))
+        await asyncio.sleep(0)
+
+        resting.cancel()
+        await asyncio.wait([resting])
+        await stream.aclose()
+
+        await left.wait()
+
+
+def long_ago() -> float:
+    return asyncio.get_running_loop().time() - 10**6
+
+
+async def whole(stream: Stream) -> list[bytes]:
+    reads: list[bytes] = []
+    while piece := await stream.read(1):
+        reads.append(piece)
+    return reads
+
+
+@asynccontextmanager
+async def dripping(
+    drip: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], certificate: Path | None = None
+) -> AsyncGenerator[Stream]:
+    """A connection to a server that says what it has to, and no more."""
+    tls = server_side(certificate) if certificate else None
+    server = await asyncio.start_server(drip, "127.0.0.1", 0, ssl=tls)
+    async with server, asyncio.timeout(10):
+        port = server.sockets[0].getsockname()[1]
+        stream = await AsyncioBackend().connect_tcp("127.0.0.1", port, timeout=5)
+        if certificate:
+            trusted = ssl.create_default_context(cafile=str(certificate))
+            stream = await stream.start_tls(trusted, "localhost", timeout=5)
+        try:
+            yield stream
+        finally:
+            await stream.aclose()

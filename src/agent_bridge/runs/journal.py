@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -21,6 +21,8 @@ from agent_bridge.tools import JsonObject
 
 WINDOW_S = 0.02
 """How long text may be held to be merged. The first text of a leg is never held."""
+PAUSE_S = 0.018
+"""Text after such a silence is not held either: more would have come. Less than the rests of who reads a model."""
 TAIL = 1000
 """How many announced events are kept in memory; older ones are read from the store."""
 MOST_PROGRESS = 5
@@ -61,8 +63,9 @@ class RunJournal:
         self._pending: list[Event] = []
         self._tail: deque[Recorded] = deque(maxlen=TAIL)
         self._wake = asyncio.Event()
+        self._is_over = False
         self._timer: asyncio.TimerHandle | None = None
-        self._eager = True
+        self._latest_text = 0.0
         self._lock = asyncio.Lock()
         self._commits: set[asyncio.Task[None]] = set()
         self._announced = asyncio.Event()
@@ -77,17 +80,29 @@ class RunJournal:
 
     def emit(self, event: Event) -> None:
         self._pending.append(event)
-        if self._eager or not isinstance(event, _PATIENT):
-            self._eager = self._eager and not isinstance(event, _PATIENT)
+        if not isinstance(event, _PATIENT):
             self._wake.set()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(WINDOW_S, self._wake.set)
+            return
+        loop = asyncio.get_running_loop()
+        earlier, self._latest_text = self._latest_text, loop.time()
+        if self._latest_text - earlier >= PAUSE_S:
+            self._wake.set()
+        elif self._timer is None and not self._wake.is_set():
+            self._timer = loop.call_at(self._latest_text + WINDOW_S, self._wake.set)
 
     async def write(self) -> None:
         """Stores and announces what was emitted, until it is cancelled."""
-        while True:
-            await self._wake.wait()
-            await self._commit((), lambda events: self._store.append(self._run, events))
+        writing = self._kept(self._write_on())
+        try:
+            await asyncio.wait([writing])
+            writing.result()
+        finally:
+            self._is_over = True
+            self._wake.set()
+
+    async def _write_on(self) -> None:
+        while await self._wake.wait() and not self._is_over:
+            await self._committed((), lambda events: self._store.append(self._run, events))
 
     async def save(self, run: Run, *events: Event, result: tuple[str, ToolResult] | None = None) -> Run:
         """The run as it was stored."""
@@ -120,13 +135,17 @@ class RunJournal:
         self._announced.set()
 
     async def _commit(self, more: Sequence[Event], write: Callable[[Sequence[Recorded]], Awaitable[None]]) -> None:
-        """Never cancelled half way: an event that has a number is stored, and then announced."""
-        commit = asyncio.create_task(self._committed(more, write))
-        self._commits.add(commit)
-        commit.add_done_callback(self._commits.discard)
-        commit.add_done_callback(lambda done: done.cancelled() or done.exception())
+        commit = self._kept(self._committed(more, write))
         await asyncio.wait([commit])
         commit.result()
+
+    def _kept(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Never cancelled half way: an event that has a number is stored, and then announced."""
+        task = asyncio.create_task(work)
+        self._commits.add(task)
+        task.add_done_callback(self._commits.discard)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
 
     async def _committed(self, more: Sequence[Event], write: Callable[[Sequence[Recorded]], Awaitable[None]]) -> None:
         async with self._lock:
@@ -167,7 +186,7 @@ class RunJournal:
             event = replace(event, void_from_seq=self._step_began + 1)
         if isinstance(event, _BOUNDARIES):
             self._step_began = self._seq
-            self._eager = True
+            self._latest_text = 0.0
         return Recorded(self._seq, self._run.run_id, now, event)
 
     def _announce(self, events: list[Recorded]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -27,10 +27,14 @@ from agent_bridge.models.scrubbing import Scrubber
 if TYPE_CHECKING:
     import httpcore2
 
+    from agent_bridge.network import Stream
+
 CHUNKS_AT_ONCE = 20
 """Chunks that have already arrived are read without a pause, so the reader makes one for the other tasks."""
 MOST_REPLY_BYTES = 128 * 2**20
 """More than any model writes; a stream beyond it is broken off."""
+GATHER_S = 0.02
+"""How long text that comes in drops may be gathered: as long as a run's journal may hold it to be merged."""
 FAREWELL_S = 0.25
 """How long the end of a response may follow the end of its stream. A connection can only be used again after it."""
 _OK = 200
@@ -69,7 +73,9 @@ class OpenAIModel:
                 if not _is_stream(response):
                     words = await _beginning(pieces)
                     return refusal(response.status, response.headers, words, self._target.scrubber)
-                return await self._heard(pieces, Reading(ReplyBuilder(_call_ids(request))), emit, alive)
+                return await self._heard(
+                    pieces, _network(response), Reading(ReplyBuilder(_call_ids(request))), emit, alive
+                )
         finally:
             await response.aclose()
 
@@ -77,7 +83,9 @@ class OpenAIModel:
     def _sending(self) -> Sending:
         return Sending(self._target.endpoint, connect_timeout_s=self._target.connect_timeout_s)
 
-    async def _heard(self, pieces: Pieces, reading: Reading, emit: Emit, alive: Alive) -> Reply | Failure:
+    async def _heard(
+        self, pieces: Pieces, network: Stream, reading: Reading, emit: Emit, alive: Alive
+    ) -> Reply | Failure:
         lines, heard, size, count = DataLines(), False, 0, 0
         try:
             while not reading.ended:
@@ -86,6 +94,8 @@ class OpenAIModel:
                 size += len(piece)
                 for payload in lines.feed(piece):
                     for event in reading.take(payload):
+                        if not heard:
+                            network.gather(GATHER_S, began=asyncio.get_running_loop().time())
                         heard = True
                         emit(event)
                     count += 1
@@ -99,6 +109,7 @@ class OpenAIModel:
             return replace(broken(error.said, self._target.scrubber), heard=heard)
         if not reading.is_complete:
             return Failure(kind="incomplete", heard=heard)
+        network.read_at_once()
         await _rest(pieces)
         return reading.reply(self._target.counter.usage(reading.counted))
 
@@ -130,6 +141,11 @@ def _is_stream(response: httpcore2.Response) -> bool:
     """Whether it is worth reading as one: some servers answer 200 and say in JSON what went wrong."""
     kinds = (value for name, value in response.headers if name.lower() == b"content-type")
     return response.status == _OK and not next(kinds, b"").startswith(b"application/json")
+
+
+def _network(response: httpcore2.Response) -> Stream:
+    extensions = response.extensions  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - left open
+    return cast("Mapping[str, Stream]", extensions)["network_stream"]
 
 
 def _call_ids(request: ModelRequest) -> set[str]:

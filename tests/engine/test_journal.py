@@ -1,0 +1,78 @@
+"""When a run's journal tells what was emitted. That it is stored first, and numbered, is shown with whole runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from agent_bridge.config.settings import Settings
+from agent_bridge.events import Event, StepEnd, Token
+from agent_bridge.records import Run
+from agent_bridge.runs.journal import WINDOW_S, RunJournal
+from agent_bridge.runs.patience import Patience
+from agent_bridge.store import open_store
+from support.store_samples import a_run, a_session
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_first_text_is_told_at_once_and_what_follows_it_together() -> None:
+    async with journal() as writing:
+        writing.emit(Token(content="a"))
+        assert await told(writing) == [Token(content="a")]
+
+        for piece in "bcd":
+            writing.emit(Token(content=piece))
+        assert await told(writing, after=1) == [Token(content="bcd")]
+
+
+async def test_text_that_comes_after_a_silence_is_told_at_once() -> None:
+    async with journal() as writing:
+        writing.emit(Token(content="a"))
+        await told(writing)
+        assert not await writing.after(1, 1.5 * WINDOW_S)
+
+        writing.emit(Token(content="b"))
+        window = asyncio.create_task(asyncio.sleep(WINDOW_S))
+        telling = asyncio.create_task(told(writing, after=1))
+        first, _ = await asyncio.wait((telling, window), return_when=asyncio.FIRST_COMPLETED)
+        await window
+
+    assert telling in first
+    assert telling.result() == [Token(content="b")]
+
+
+async def test_what_must_not_wait_takes_with_it_what_waits() -> None:
+    end = StepEnd(step=1, usage={})
+    async with journal() as writing:
+        writing.emit(Token(content="a"))
+        await told(writing)
+        writing.emit(Token(content="b"))
+        writing.emit(end)
+
+        assert await told(writing, after=1) == [Token(content="b"), end]
+
+
+async def told(writing: RunJournal, *, after: int = 0) -> list[Event]:
+    return [recorded.event for recorded in await writing.after(after, 5)]
+
+
+@asynccontextmanager
+async def journal() -> AsyncGenerator[RunJournal]:
+    """One that is being written, of a run that has begun."""
+    session = a_session()
+    async with open_store("sqlite://:memory:", Settings()) as store:
+        await store.add_session(session)
+        run = await store.begin(a_run(session), lease_s=60)
+        assert isinstance(run, Run)
+        writing = RunJournal(run, store, patience=Patience("this run"))
+        writer = asyncio.create_task(writing.write())
+        try:
+            yield writing
+        finally:
+            writer.cancel()
+            await asyncio.wait([writer])
+            await writing.settled()
