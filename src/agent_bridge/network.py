@@ -7,6 +7,7 @@ and writing are not kept here: whoever waits for an answer keeps them.
 from __future__ import annotations
 
 import asyncio
+import select
 import ssl
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -93,7 +94,7 @@ class Stream(httpcore2.AsyncNetworkStream):
     def get_extra_info(self, info: str) -> Any:
         match info:
             case "is_readable":  # of an idle connection: it has been closed, or is out of step
-                return self._pipe.has_news
+                return self._pipe.has_news or _is_readable(self._pipe.transport)
             case "ssl_object":
                 return self._pipe.transport.get_extra_info("ssl_object")
             case _:
@@ -201,6 +202,15 @@ class _Pipe(asyncio.Protocol):
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
+
+
+def _is_readable(transport: asyncio.Transport) -> bool:
+    """Whether something has arrived that the event loop has not come to yet."""
+    if not hasattr(select, "poll"):
+        return False
+    waiting = select.poll()
+    waiting.register(transport.get_extra_info("socket"), select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 @contextmanager

@@ -7,6 +7,8 @@ import ssl
 import httpcore2
 import httpx2
 
+from agent_bridge.http1 import Pool
+
 MOST_IDLE = 20
 IDLE_S = 5.0
 """How long a connection that nobody uses is kept: many servers close theirs after as long."""
@@ -17,10 +19,4 @@ class Transport(httpx2.AsyncHTTPTransport):
 
     def __init__(self, trusted: ssl.SSLContext, network: httpcore2.AsyncNetworkBackend) -> None:
         super().__init__(verify=trusted, trust_env=False)
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=trusted,
-            max_connections=None,
-            max_keepalive_connections=MOST_IDLE,
-            keepalive_expiry=IDLE_S,
-            network_backend=network,
-        )
+        self._pool = Pool(network, trusted, idle_s=IDLE_S, most_idle=MOST_IDLE)

@@ -13,6 +13,7 @@ from agent_bridge.models.openai.proxies import proxy_for
 if TYPE_CHECKING:
     import httpcore2
 
+    from agent_bridge.http1 import Pool
     from agent_bridge.models.openai.sending import Sending
 
 IDLE_S = 60
@@ -28,7 +29,7 @@ class Connections:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        self._pools: dict[str | None, httpcore2.AsyncConnectionPool] = {}
+        self._pools: dict[str | None, Pool | httpcore2.AsyncConnectionPool] = {}
 
     def prepare(self) -> None:
         """Does now what the first request would wait for: reads the certificates, about 20 ms."""
@@ -43,20 +44,23 @@ class Connections:
         for pool in pools.values():
             await pool.aclose()
 
-    def _pool(self, url: httpcore2.URL) -> httpcore2.AsyncConnectionPool:
+    def _pool(self, url: httpcore2.URL) -> Pool | httpcore2.AsyncConnectionPool:
         proxy = proxy_for(url.scheme.decode(), url.host.decode(), self._environ)
         if proxy not in self._pools:
             self._pools[proxy] = self._opened(proxy)
         return self._pools[proxy]
 
-    def _opened(self, proxy: str | None) -> httpcore2.AsyncConnectionPool:
+    def _opened(self, proxy: str | None) -> Pool | httpcore2.AsyncConnectionPool:
         import httpcore2  # here, so that importing this module stays cheap
 
+        from agent_bridge.http1 import Pool
         from agent_bridge.network import AsyncioBackend
 
+        if not proxy:
+            return Pool(AsyncioBackend(), self._trusted, idle_s=IDLE_S)
         return httpcore2.AsyncConnectionPool(
             ssl_context=self._trusted,
-            proxy=_proxy(proxy, self._trusted) if proxy else None,
+            proxy=_proxy(proxy, self._trusted),
             max_connections=None,
             keepalive_expiry=IDLE_S,
             network_backend=AsyncioBackend(),
