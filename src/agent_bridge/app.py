@@ -12,6 +12,9 @@ from typing import Any
 from agent_bridge import __version__
 from agent_bridge.api.identity import open_authenticator
 from agent_bridge.api.mcp import environment
+from agent_bridge.api.mcp.beginning import Beginning
+from agent_bridge.api.mcp.remembered import Remembered
+from agent_bridge.api.mcp.wire import Wire, claim
 from agent_bridge.api.stopping import Stopping, on_signals
 from agent_bridge.bridge import Bridge, Changes
 from agent_bridge.bridge import Models as ModelSource
@@ -108,13 +111,26 @@ async def background(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
         await asyncio.wait([task])
 
 
-async def serve_stdio(config: Config, *, models: ModelSource | None = None) -> None:
-    """Speaks MCP with the host that started this process, until it leaves or the process is told to end."""
+async def serve_stdio(
+    config: Config,
+    *,
+    wire: Wire | None = None,
+    beginning: Beginning | None = None,
+    remembered: Remembered | None = None,
+    models: ModelSource | None = None,
+) -> None:
+    """Speaks MCP with the host that started this process, until it leaves or the process is told to end.
+
+    `wire` is what was claimed before, `beginning` what was said over it, and `remembered` what other starts may know.
+    """
     environment.prepare()
     from agent_bridge.api.mcp.server import build
-    from agent_bridge.api.mcp.stdio import claim, serve_stdio
+    from agent_bridge.api.mcp.stdio import serve_stdio
 
-    wire = claim()
+    wire, beginning = wire or claim(), beginning or Beginning()
+    if remembered is not None and not _is_shared(config.store_url()):  # what is shared needs every hand at once
+        remembered.database = file_of(config.store_url())
+        beginning.remember(remembered)
     with on_signals() as stopping:
         async with open_bridge(config, models=models, adopt_orphans=True) as bridge, _letting_go(bridge, stopping):
             server = build(
@@ -124,7 +140,7 @@ async def serve_stdio(config: Config, *, models: ModelSource | None = None) -> N
                 is_stopping=stopping.is_signalled,
                 request_state_keys=await bridge.tickets.keys(),
             )
-            await serve_stdio(server, wire, stopping)
+            await serve_stdio(server, wire, stopping, beginning=beginning)
 
 
 async def serve_http(

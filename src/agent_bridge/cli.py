@@ -166,14 +166,22 @@ def _chat(options: Options, environ: Environ) -> int:
 
 
 def _serve(options: Options, environ: Environ) -> int:
-    from agent_bridge.terminal.serve import serve
+    from agent_bridge.terminal.serve import over_http, over_stdio
 
-    return serve(
-        _config(options, environ),
-        transport=options.transport,
-        host=options.host,
-        port=options.port,
-        allow_unauthenticated=options.allow_unauthenticated,
+    if options.transport == "http":
+        allow_unauthenticated = options.allow_unauthenticated
+        return over_http(
+            _config(options, environ),
+            host=options.host,
+            port=options.port,
+            allow_unauthenticated=allow_unauthenticated,
+        )
+    file = options.config or Path("servers.yaml")  # as config.load has it, which is not imported yet
+    return over_stdio(
+        lambda environ: _config(options, environ),
+        environ,
+        options=[str(options.config), str(options.store)],
+        files=[file, file.with_suffix(".lock")],
     )
 
 

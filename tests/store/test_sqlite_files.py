@@ -15,9 +15,9 @@ from agent_bridge.config import Settings
 from agent_bridge.errors import ConfigInvalid, InvalidInput, StoreUnavailable
 from agent_bridge.events import Token
 from agent_bridge.store import open_store
-from agent_bridge.store.sqlite import open_sqlite
 from agent_bridge.store.sqlite.failures import worded
 from agent_bridge.store.sqlite.schema import MIGRATIONS
+from agent_bridge.store.sqlite.store import open_sqlite
 from support.store_samples import a_full_run, a_full_session, a_session, a_turn, begun, recorded
 
 pytestmark = pytest.mark.anyio

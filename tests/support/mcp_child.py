@@ -19,7 +19,8 @@ async def main(entry: str, settings: Settings, options: dict[str, Any]) -> None:
     environment.prepare()
     from agent_bridge.api.mcp.http import serve_http
     from agent_bridge.api.mcp.server import build
-    from agent_bridge.api.mcp.stdio import claim, serve_stdio
+    from agent_bridge.api.mcp.stdio import serve_stdio
+    from agent_bridge.api.mcp.wire import claim
     from agent_bridge.api.stopping import on_signals
     from support.scripts import obedient_bridge
 

@@ -32,7 +32,7 @@ def open_store(
     if scheme != "sqlite":
         named = f"'{scheme}'" if separator else "this"
         raise ConfigInvalid([f"store: {named} is not a kind of store. {_FORMS}"])
-    from agent_bridge.store.sqlite import open_sqlite
+    from agent_bridge.store.sqlite.store import open_sqlite
 
     return open_sqlite(file_of(url), settings, now=now)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from agent_bridge.errors import BridgeError, Code
-from agent_bridge.views import RunView
+
+if TYPE_CHECKING:
+    from agent_bridge.views import RunView
 
 OK = 0
 FAILED = 1

@@ -10,8 +10,6 @@ from typing import TextIO, cast
 
 from agent_bridge.errors import BridgeError, ConfigInvalid, Internal
 from agent_bridge.terminal import exits
-from agent_bridge.terminal.machine import write_error
-from agent_bridge.terminal.screen import Screen
 
 _logger = logging.getLogger(__name__)
 
@@ -41,6 +39,9 @@ def _tell(error: Exception, *, as_json: bool) -> int:
         print(f"agent-bridge: {problem}", file=sys.stderr)
     try:
         if as_json:
+            from agent_bridge.terminal.machine import write_error
+            from agent_bridge.terminal.screen import Screen
+
             write_error(Screen.over(sys.stdout, os.environ), known)
         sys.stdout.flush()
     except OSError:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import stat
-import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +15,8 @@ import anyio
 import anyio.to_thread
 
 from agent_bridge.api.mcp import compat
+from agent_bridge.api.mcp.beginning import Beginning
+from agent_bridge.api.mcp.wire import Wire
 from agent_bridge.api.stopping import Stopping
 
 if TYPE_CHECKING:
@@ -30,46 +30,21 @@ _FAREWELL_S = 1.0
 """How long the last answers may take to be read once the host has closed stdin."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
-    """The descriptors that the protocol is spoken over."""
+async def serve_stdio(
+    server: FastMCP[Any], wire: Wire, stopping: Stopping, *, beginning: Beginning | None = None
+) -> None:
+    """Calls in flight are cancelled when this ends. What the server stands on must outlive it.
 
-    incoming: int
-    outgoing: int
-
-    @property
-    def is_pipes(self) -> bool:
-        """Pipes and sockets can be waited for; files and terminals cannot, and are other people's to configure."""
-        ends = [os.fstat(self.incoming), os.fstat(self.outgoing)]
-        one_socket = os.path.samestat(*ends) and stat.S_ISSOCK(ends[0].st_mode)
-        return (
-            sys.platform != "win32"
-            and not one_socket
-            and all(stat.S_ISFIFO(end.st_mode) or stat.S_ISSOCK(end.st_mode) for end in ends)
-        )
-
-
-def claim() -> Wire:
-    """Takes stdin and stdout for the protocol, for the rest of the process.
-
-    Whatever else reads stdin finds it empty, and whatever else writes to stdout, a child included, writes to stderr.
+    `beginning` is what the host has said already, and what it has been answered.
     """
-    wire = Wire(os.dup(0), os.dup(1))
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(2, 1)
-    return wire
-
-
-async def serve_stdio(server: FastMCP[Any], wire: Wire, stopping: Stopping) -> None:
-    """Calls in flight are cancelled when this ends. What the server stands on must outlive it."""
+    beginning = beginning or Beginning()
     async with compat.lifespan(server), anyio.create_task_group() as group:
 
         def hurry() -> None:
             group.cancel_scope.deadline = anyio.current_time() + _FAREWELL_S
 
-        async with _lines(wire, hurry) as lines, _sink(wire, group.cancel_scope.cancel) as sink:
+        leave = group.cancel_scope.cancel
+        async with _lines(wire, beginning, hurry) as lines, _sink(wire, beginning, leave) as sink:
             group.start_soon(_cancel_when, stopping, group.cancel_scope)
             await compat.serve_lines(server, lines, sink)
             group.cancel_scope.cancel()
@@ -81,21 +56,24 @@ async def _cancel_when(stopping: Stopping, scope: anyio.CancelScope) -> None:
 
 
 @asynccontextmanager
-async def _lines(wire: Wire, on_end: Callable[[], None]) -> AsyncGenerator[compat.Lines]:
+async def _lines(wire: Wire, beginning: Beginning, on_end: Callable[[], None]) -> AsyncGenerator[compat.Lines]:
     loop, reader = asyncio.get_running_loop(), asyncio.StreamReader(limit=_LINE_BYTES)
+    reader.feed_data(beginning.heard)
     if wire.is_pipes:
         pipe = os.fdopen(wire.incoming, "rb", buffering=0)
         transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
         try:
-            yield _each_line(reader, on_end)
+            yield _each_line(reader, beginning, on_end)
         finally:
             transport.close()
     else:
         threading.Thread(target=_feed, args=(wire.incoming, reader, loop), daemon=True).start()
-        yield _each_line(reader, on_end)
+        yield _each_line(reader, beginning, on_end)
 
 
-async def _each_line(reader: asyncio.StreamReader, on_end: Callable[[], None]) -> AsyncIterator[str]:
+async def _each_line(
+    reader: asyncio.StreamReader, beginning: Beginning, on_end: Callable[[], None]
+) -> AsyncIterator[str]:
     while True:
         try:
             line = await reader.readline()
@@ -104,6 +82,7 @@ async def _each_line(reader: asyncio.StreamReader, on_end: Callable[[], None]) -
             continue
         if not line:
             break
+        beginning.hears(line)
         yield line.decode(errors="replace")
     on_end()
 
@@ -119,7 +98,7 @@ def _feed(descriptor: int, reader: asyncio.StreamReader, loop: asyncio.AbstractE
 
 
 @asynccontextmanager
-async def _sink(wire: Wire, on_lost: Callable[[], None]) -> AsyncGenerator[compat.Sink]:
+async def _sink(wire: Wire, beginning: Beginning, on_lost: Callable[[], None]) -> AsyncGenerator[compat.Sink]:
     if not wire.is_pipes:
         yield _FileSink(wire.outgoing)
         return
@@ -127,7 +106,7 @@ async def _sink(wire: Wire, on_lost: Callable[[], None]) -> AsyncGenerator[compa
     transport, flow = await asyncio.get_running_loop().connect_write_pipe(lambda: _Flow(on_lost), pipe)
     transport.set_write_buffer_limits(high=0)
     try:
-        yield _PipeSink(transport, flow)
+        yield _PipeSink(transport, flow, beginning)
     finally:
         if not transport.is_closing():  # aborting what the host has closed already is an error
             transport.abort()
@@ -156,9 +135,10 @@ class _Flow(asyncio.Protocol):
 class _PipeSink:
     transport: asyncio.WriteTransport
     flow: _Flow
+    beginning: Beginning
 
     async def write(self, text: str) -> None:
-        if not self.transport.is_closing():
+        if self.beginning.lets(text) and not self.transport.is_closing():
             self.transport.write(text.encode())
 
     async def flush(self) -> None:

@@ -12,6 +12,7 @@ from agent_bridge.store.checkpoint import Checkpoint, Chunk, events_of
 from agent_bridge.store.codec import StoredRun, result_from_json
 from agent_bridge.store.lifetime import Lifetime
 from agent_bridge.store.protocol import LeaseLost
+from agent_bridge.store.sqlite.orphans import LEFT_BEHIND
 from agent_bridge.tools import JsonObject
 
 _STORED = tuple(field.name for field in fields(StoredRun))
@@ -139,9 +140,8 @@ def of_session(db: Connection, principal: str, session_id: str, now: float, *, l
 
 def orphans(db: Connection, now: float) -> list[Run]:
     rows = db.execute(
-        "SELECT * FROM run_records WHERE status IN ('queued', 'running', 'input_required')"
-        " AND lease_until <= ? AND expires_at > ? ORDER BY created_at, number",
-        (now, now),
+        f"SELECT * FROM run_records WHERE {LEFT_BEHIND} ORDER BY created_at, number",  # noqa: S608 ours
+        {"now": now},
     )
     return [_run(db, row) for row in rows]
 
