@@ -16,7 +16,7 @@ from agent_bridge.errors import ConfigInvalid, InvalidInput, StoreUnavailable
 from agent_bridge.events import Token
 from agent_bridge.store import open_store
 from agent_bridge.store.sqlite.failures import worded
-from agent_bridge.store.sqlite.schema import MIGRATIONS
+from agent_bridge.store.sqlite.schema import UNRELEASED, VERSION
 from agent_bridge.store.sqlite.store import open_sqlite
 from support.store_samples import a_full_run, a_full_session, a_session, a_turn, begun, recorded
 
@@ -160,9 +160,22 @@ async def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bridge.db"
     await opened(f"sqlite:///{path}")
     with closing(sqlite3.connect(path)) as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+        assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
         database.execute("PRAGMA user_version = 1000")
     assert (await refusal(path)).startswith("The store 'bridge.db' was written by a newer version of agent-bridge.")
+
+
+async def test_a_store_from_before_the_first_release_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.db"
+    await opened(f"sqlite:///{path}")
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"PRAGMA user_version = {UNRELEASED}")
+    before = path.read_bytes()
+    assert await refusal(path) == (
+        "The store 'bridge.db' was written by agent-bridge before its first release. Move it away, or choose another "
+        "file with --store."
+    )
+    assert path.read_bytes() == before
 
 
 async def test_while_another_process_writes_reading_goes_on_and_writing_says_to_try_again(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from sqlite3 import Connection, Row
+from typing import cast
 
 from agent_bridge.events import Recorded
 from agent_bridge.records import Run
@@ -25,7 +26,7 @@ class Found:
 
 
 def add(db: Connection, stored: StoredRun, steps: Sequence[str], life: Lifetime) -> None:
-    db.execute(
+    added = db.execute(
         "INSERT INTO runs (run_id, session_id, principal, status, fence, lease_until, created_at, expires_at, body)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -40,39 +41,31 @@ def add(db: Connection, stored: StoredRun, steps: Sequence[str], life: Lifetime)
             stored.body,
         ),
     )
-    db.execute("INSERT INTO messages (run_id, content) VALUES (?, ?)", (stored.run_id, stored.message))
-    _write_steps(db, stored.run_id, list(enumerate(steps)))
+    number = cast("int", added.lastrowid)
+    db.execute("INSERT INTO messages (number, content) VALUES (?, ?)", (number, stored.message))
+    _write_steps(db, number, list(enumerate(steps)))
 
 
 def save(db: Connection, point: Checkpoint, life: Lifetime) -> None:
     """Leaves the lease as it is. Raises `LeaseLost`."""
     run = point.run
-    changed = db.execute(
-        "UPDATE runs SET status = ?, expires_at = max(expires_at, ?), body = ? WHERE run_id = ? AND fence = ?",
-        (run.status, life.until, point.body, run.run_id, run.fence),
+    number = _owned(db, run)
+    db.execute(
+        "UPDATE runs SET status = ?, expires_at = max(expires_at, ?), body = ? WHERE number = ?",
+        (run.status, life.until, point.body, number),
     )
-    if not changed.rowcount:
-        raise LeaseLost(run.run_id)
-    _write_steps(db, run.run_id, point.steps)
+    _write_steps(db, number, point.steps)
     if point.has_surplus:
-        db.execute("DELETE FROM steps WHERE run_id = ? AND n >= ?", (run.run_id, len(run.steps)))
+        db.execute("DELETE FROM steps WHERE number = ? AND n >= ?", (number, len(run.steps)))
     for call_id, body in point.results:
-        db.execute(
-            "INSERT OR REPLACE INTO results (run_id, call_id, body) VALUES (?, ?, ?)", (run.run_id, call_id, body)
-        )
+        db.execute("INSERT OR REPLACE INTO results (number, call_id, body) VALUES (?, ?, ?)", (number, call_id, body))
     if point.events:
-        append(db, run, point.events)
+        _write_events(db, number, point.events)
 
 
 def append(db: Connection, run: Run, chunk: Chunk) -> None:
     """Raises `LeaseLost`."""
-    added = db.execute(
-        "INSERT INTO events (run_id, first_seq, last_seq, body) SELECT run_id, ?, ?, ? FROM runs"
-        " WHERE run_id = ? AND fence = ?",
-        (chunk.first_seq, chunk.last_seq, chunk.body, run.run_id, run.fence),
-    )
-    if not added.rowcount:
-        raise LeaseLost(run.run_id)
+    _write_events(db, _owned(db, run), chunk)
 
 
 def renew(db: Connection, run: Run, life: Lifetime) -> None:
@@ -148,7 +141,7 @@ def orphans(db: Connection, now: float) -> list[Run]:
 
 def events_after(db: Connection, run_id: str, after: int, now: float, *, limit: int) -> list[Recorded]:
     rows = db.execute(
-        "SELECT events.body FROM events JOIN runs USING (run_id)"
+        "SELECT events.body FROM events JOIN runs USING (number)"
         " WHERE run_id = ? AND last_seq > ? AND expires_at > ? ORDER BY last_seq, events.rowid",
         (run_id, after, now),
     )
@@ -157,26 +150,49 @@ def events_after(db: Connection, run_id: str, after: int, now: float, *, limit: 
 
 def result(db: Connection, run_id: str, call_id: str, now: float) -> JsonObject | None:
     row = db.execute(
-        "SELECT results.body FROM results JOIN runs USING (run_id) WHERE run_id = ? AND call_id = ? AND expires_at > ?",
+        "SELECT results.body FROM results JOIN runs USING (number) WHERE run_id = ? AND call_id = ? AND expires_at > ?",
         (run_id, call_id, now),
     ).fetchone()
     return result_from_json(row["body"]) if row else None
 
 
-def sweep(db: Connection, now: float, *, at_most: int) -> int:
-    """How many expired runs it deleted, with all that belongs to them."""
-    deleted = db.execute(
-        "DELETE FROM runs WHERE rowid IN (SELECT rowid FROM runs WHERE expires_at <= ? LIMIT ?)", (now, at_most)
-    )
-    return deleted.rowcount
+def sweep(db: Connection, now: float, *, after: int, at_most: int) -> int | None:
+    """Of the next runs after this number, deletes those that have expired, with all that belongs to them.
+
+    Returns the last number it looked at; `None` where there was none.
+    """
+    (last,) = db.execute(
+        "SELECT max(number) FROM (SELECT number FROM runs WHERE number > ? ORDER BY number LIMIT ?)", (after, at_most)
+    ).fetchone()
+    db.execute("DELETE FROM runs WHERE number > ? AND number <= ? AND expires_at <= ?", (after, last, now))
+    return cast("int | None", last)
 
 
-def _write_steps(db: Connection, run_id: str, steps: Sequence[tuple[int, str]]) -> None:
+def _owned(db: Connection, run: Run) -> int:
+    """The number of a run that is still its owner's. Raises `LeaseLost`."""
+    row = db.execute("SELECT number FROM runs WHERE run_id = ? AND fence = ?", (run.run_id, run.fence)).fetchone()
+    if row is None:
+        raise LeaseLost(run.run_id)
+    return int(row["number"])
+
+
+def _write_steps(db: Connection, number: int, steps: Sequence[tuple[int, str]]) -> None:
     for n, body in steps:
-        db.execute("INSERT OR REPLACE INTO steps (run_id, n, body) VALUES (?, ?, ?)", (run_id, n, body))
+        db.execute(
+            "INSERT INTO steps (number, n, body) VALUES (?, ?, ?)"
+            " ON CONFLICT (number, n) DO UPDATE SET body = excluded.body",
+            (number, n, body),
+        )
+
+
+def _write_events(db: Connection, number: int, chunk: Chunk) -> None:
+    db.execute(
+        "INSERT INTO events (number, first_seq, last_seq, body) VALUES (?, ?, ?, ?)",
+        (number, chunk.first_seq, chunk.last_seq, chunk.body),
+    )
 
 
 def _run(db: Connection, row: Row) -> Run:
     stored = StoredRun(**{name: row[name] for name in _STORED})
-    steps = db.execute("SELECT body FROM steps WHERE run_id = ? ORDER BY n", (stored.run_id,))
+    steps = db.execute("SELECT body FROM steps WHERE number = ? ORDER BY n", (row["number"],))
     return stored.with_steps([step["body"] for step in steps], last_seq=row["newest_seq"])

@@ -9,6 +9,9 @@ from agent_bridge.errors import StoreUnavailable
 APPLICATION_ID = 0x41425247
 """Marks a database file as the bridge's own ("ABRG")."""
 
+UNRELEASED = 2
+"""Versions that came before the first release; what they wrote is not read any more."""
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         # `busy_with` is the run that has the session's turn; it counts while that run's lease lasts.
@@ -35,10 +38,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )
         """,
         # A run outlives its session, so it does not reference it. `expires_at` has no index, because every save would
-        # have to move its entry; a sweep reads the whole table instead.
+        # have to move its entry; a sweep reads the whole table instead. What belongs to a run refers to its number, not
+        # to its id, which is random: so what is written together lies together, and few pages change.
         """
         CREATE TABLE runs (
-            run_id TEXT PRIMARY KEY,
+            number INTEGER PRIMARY KEY,
+            run_id TEXT NOT NULL UNIQUE,
             session_id TEXT NOT NULL,
             principal TEXT NOT NULL,
             status TEXT NOT NULL,
@@ -55,46 +60,44 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # Apart from its run, because it may be long and every save rewrites the run's row.
         """
         CREATE TABLE messages (
-            run_id TEXT PRIMARY KEY REFERENCES runs ON DELETE CASCADE,
+            number INTEGER PRIMARY KEY REFERENCES runs ON DELETE CASCADE,
             content TEXT NOT NULL
         )
         """,
         """
         CREATE TABLE steps (
-            run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
+            number INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
             n INTEGER NOT NULL,
             body TEXT NOT NULL,
-            PRIMARY KEY (run_id, n)
+            PRIMARY KEY (number, n)
         )
         """,
         # One row holds the consecutive events of one write.
         """
         CREATE TABLE events (
-            run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
+            number INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
             first_seq INTEGER NOT NULL,
             last_seq INTEGER NOT NULL,
             body TEXT NOT NULL
         )
         """,
-        "CREATE INDEX events_by_run ON events (run_id, last_seq)",
+        "CREATE INDEX events_by_run ON events (number, last_seq)",
         """
         CREATE TABLE results (
-            run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
+            number INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
             call_id TEXT NOT NULL,
             body TEXT NOT NULL,
-            PRIMARY KEY (run_id, call_id)
+            PRIMARY KEY (number, call_id)
         )
         """,
         # A run as it is read, but for its steps; `newest_seq` is of its newest event.
         """
         CREATE VIEW run_records AS
-        SELECT runs.rowid AS number, run_id, session_id, principal, status, fence, created_at, expires_at, lease_until,
+        SELECT number, run_id, session_id, principal, status, fence, created_at, expires_at, lease_until,
             content AS message, body,
-            coalesce((SELECT max(last_seq) FROM events WHERE events.run_id = runs.run_id), 0) AS newest_seq
-        FROM runs JOIN messages USING (run_id)
+            coalesce((SELECT max(last_seq) FROM events WHERE events.number = runs.number), 0) AS newest_seq
+        FROM runs JOIN messages USING (number)
         """,
-    ),
-    (
         """
         CREATE TABLE claims (
             name TEXT PRIMARY KEY,
@@ -104,7 +107,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
     ),
 )
-"""What leads from each version to the next. `PRAGMA user_version` counts how many a database has had."""
+"""What leads from each version to the next."""
+
+VERSION = UNRELEASED + len(MIGRATIONS)
+"""What a database has in `PRAGMA user_version` that has had them all."""
 
 
 def migrate(db: sqlite3.Connection, name: str) -> None:
@@ -113,12 +119,12 @@ def migrate(db: sqlite3.Connection, name: str) -> None:
     try:
         version = _number(db, "PRAGMA user_version")
         _refuse_strangers(db, name, version)
-        for statements in MIGRATIONS[version:]:
+        for statements in MIGRATIONS[max(0, version - UNRELEASED) :]:
             for statement in statements:
                 db.execute(statement)
-        if version < len(MIGRATIONS):
+        if version < VERSION:
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+            db.execute(f"PRAGMA user_version = {VERSION}")
         db.execute("COMMIT")
     finally:
         if db.in_transaction:
@@ -129,7 +135,12 @@ def _refuse_strangers(db: sqlite3.Connection, name: str, version: int) -> None:
     is_new = _number(db, "SELECT count(*) FROM sqlite_schema") == 0
     if not is_new and _number(db, "PRAGMA application_id") != APPLICATION_ID:
         raise StoreUnavailable(f"The file '{name}' is the database of another program. Choose another with --store.")
-    if version > len(MIGRATIONS):
+    if 0 < version <= UNRELEASED:
+        raise StoreUnavailable(
+            f"The store '{name}' was written by agent-bridge before its first release. Move it away, or choose another "
+            "file with --store."
+        )
+    if version > VERSION:
         raise StoreUnavailable(
             f"The store '{name}' was written by a newer version of agent-bridge. Upgrade agent-bridge, or choose "
             "another file with --store."

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -30,8 +31,9 @@ CHANGE_POLL_S = 0.1
 """How often it is looked whether another process left word, or went on with a run."""
 SHORT_CHARACTERS = 100_000
 """Up to how much text is written on the event loop; more is left to the thread."""
-SWEPT_AT_ONCE = 200
-"""How many records one transaction of `sweep` deletes at most, so that others get their turn in between."""
+SWEPT_AT_ONCE = 500
+"""How many records one transaction of `sweep` deletes at most, and how many runs it looks at, so that others get their
+turn in between."""
 
 
 @asynccontextmanager
@@ -62,7 +64,9 @@ class SqliteStore(Store):
 
     async def add_session(self, session: Session) -> None:
         life, body = self._life(), session_to_json(session)
-        await self._thread.write(lambda db: sessions.add(db, session, body, life))
+        await self._thread.write(
+            lambda db: sessions.add(db, session, body, life), is_short=len(body) < SHORT_CHARACTERS
+        )
 
     async def session(self, principal: str, session_id: str) -> Session | None:
         life = self._life()
@@ -230,9 +234,12 @@ class SqliteStore(Store):
 
     async def sweep(self) -> None:
         now = self._now()
-        for delete in (sessions.sweep, runs.sweep, claims.sweep):
+        for delete in (sessions.sweep, claims.sweep):
             while await self._thread.write(lambda db, delete=delete: delete(db, now, at_most=SWEPT_AT_ONCE)):
                 pass
+        after: int | None = 0
+        while after is not None:
+            after = await self._thread.write(partial(runs.sweep, now=now, after=after, at_most=SWEPT_AT_ONCE))
 
     def _life(self, *, lease_s: float = 0) -> Lifetime:
         return Lifetime.of(self._settings, self._now(), lease_s=lease_s)

@@ -1,8 +1,8 @@
 """One SQLite connection, and the thread that does what may take long with it, or would have to wait.
 
 A short transaction is done at once, on the event loop, while the thread has nothing to do. It takes 10 to 50 us there,
-and handing it over and back costs 150. What makes SQLite slow is kept from the loop: the locks of other processes, the
-disk that a checkpoint waits for, and large values.
+and handing it over and back costs 150. What makes SQLite slow is kept from the loop: the locks of other processes, and
+large values. The disk is waited for elsewhere, by `folding`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from typing import Literal, TypeVar, cast
 
 from agent_bridge.errors import StoreUnavailable
 from agent_bridge.store.sqlite.failures import worded
+from agent_bridge.store.sqlite.folding import LONG_PAGES, Folding
 from agent_bridge.store.sqlite.schema import migrate
 
 T = TypeVar("T")
-CHECKPOINT_COMMITS = 250
-"""After how many commits on the event loop the log is folded into the file, in the thread."""
+FOLD_COMMITS = 250
+"""After how many commits on the event loop the log is folded into the file."""
 _ON_LOOP = ("PRAGMA busy_timeout = 0", "PRAGMA wal_autocheckpoint = 0")
-Kind = Literal["BEGIN", "BEGIN IMMEDIATE", "CHECKPOINT"]
+Kind = Literal["BEGIN", "BEGIN IMMEDIATE"]
 Transaction = Callable[[sqlite3.Connection], T]
 """What happens in one transaction. It runs again, alone, when others that shared its transaction made it fail."""
 
@@ -65,6 +66,7 @@ class DatabaseThread:
         self._owed = 0
         """How many jobs the thread has not answered yet. While there are none, it does not touch the connection."""
         self._commits = 0
+        self._folding = Folding(path)
         self._thread = threading.Thread(target=self._run, name="agent-bridge-store", daemon=True)
 
     async def open(self) -> None:
@@ -111,9 +113,9 @@ class DatabaseThread:
             _undo(db)
             raise
         self._commits += kind == "BEGIN IMMEDIATE"
-        if self._commits >= CHECKPOINT_COMMITS:
+        if self._commits >= FOLD_COMMITS:
             self._commits = 0
-            self._queued("CHECKPOINT", lambda db: db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall())
+            self._folding.ask()
         return result
 
     def _queued(self, kind: Kind, transaction: Transaction[object]) -> asyncio.Future[object]:
@@ -124,7 +126,10 @@ class DatabaseThread:
 
     def _run(self) -> None:
         try:
-            with closing(_connect(self._path, self._name, busy_timeout_s=self._busy_timeout_s)) as db:
+            with (
+                closing(_connect(self._path, self._name, busy_timeout_s=self._busy_timeout_s)) as db,
+                self._folding.going_on(),
+            ):
                 _set(db, _ON_LOOP)
                 self._connection = db
                 self._tell(partial(_deliver, self._opened, None))
@@ -134,7 +139,7 @@ class DatabaseThread:
         self._tell(partial(_deliver, self._ended, None))
 
     def _serve(self, db: sqlite3.Connection) -> None:
-        here = (f"PRAGMA busy_timeout = {1000 * self._busy_timeout_s:.0f}", "PRAGMA wal_autocheckpoint = 1000")
+        here = (f"PRAGMA busy_timeout = {1000 * self._busy_timeout_s:.0f}", f"PRAGMA wal_autocheckpoint = {LONG_PAGES}")
         while True:
             jobs = self._waiting()
             _set(db, here)
@@ -157,8 +162,6 @@ class DatabaseThread:
     def _outcomes(self, db: sqlite3.Connection, batch: Sequence[_Job]) -> list[object]:
         """What each job returned or raised: in one transaction or, where one of them fails, each in its own."""
         try:
-            if batch[0].kind == "CHECKPOINT":
-                return [job.transaction(db) for job in batch]
             db.execute(batch[0].kind)
         except sqlite3.Error as error:
             return [self._failure(error)] * len(batch)
