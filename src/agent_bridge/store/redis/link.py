@@ -48,7 +48,7 @@ class Link:
     async def send(self, commands: Sequence[Command]) -> None:
         """Raises `Lost`."""
         try:
-            await self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
+            await self._connection.send_packed_command(b"".join(map(packed, commands)), check_health=False)
         except _FAILURES as error:
             raise Lost from error
 
@@ -71,6 +71,12 @@ class Link:
     async def close(self) -> None:
         with contextlib.suppress(*_FAILURES):
             await self._connection.disconnect(nowait=True)
+
+
+def packed(command: Command) -> bytes:
+    """As it is sent. The redis library takes three times as long for it, which is more than all else that it does."""
+    words = [str(word).encode("utf-8", "surrogatepass") for word in command]
+    return b"".join([b"*%d\r\n" % len(words), *[b"$%d\r\n%b\r\n" % (len(word), word) for word in words]])
 
 
 async def dial(address: Address) -> Link:
