@@ -77,6 +77,7 @@ class Index:
 
         Its entry is brought forward where the lease ends before it would be looked at.
         """
+        self._remember(run.run_id, run.session_id)
         how = "LT" if life.lease_until - life.now < RECHECK_S else "NX"
         name = Unended(run.session_id, run.run_id).name
         ended = [self._ended.popleft() for _ in range(len(self._ended))]
@@ -94,10 +95,14 @@ class Index:
             [found] = await self._wire.ask(("GET", keys.home(run_id)))
             if found is None:
                 return None
-            known = self._homes[run_id] = str(found)
-            if len(self._homes) > REMEMBERED_HOMES:
-                del self._homes[next(iter(self._homes))]
+            known = str(found)
+            self._remember(run_id, known)
         return known
+
+    def _remember(self, run_id: str, session_id: str) -> None:
+        self._homes[run_id] = session_id
+        if len(self._homes) > REMEMBERED_HOMES:
+            del self._homes[next(iter(self._homes))]
 
     async def silent(self, now: float) -> list[Unended]:
         """The runs that have not ended and whose owner's lease has run out. Tidies the index as it goes."""
