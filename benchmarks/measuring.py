@@ -60,8 +60,12 @@ def launched(
     stdio: bool = False,
     stderr: IO[str] | None = None,
 ) -> Generator[subprocess.Popen[bytes]]:
-    """A program without our environment, on one core where one is given; it is killed at the end."""
+    """A program without our environment, on one core where one is given; it is killed at the end.
+
+    What it remembers for its next start is in the directory too.
+    """
     clean = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    clean["XDG_CACHE_HOME"] = str(directory)
     pipe = subprocess.PIPE if stdio else subprocess.DEVNULL
     with (directory / "stderr.log").open("ab") as log:
         process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=stderr or log, cwd=directory, env=clean)

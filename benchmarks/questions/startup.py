@@ -1,4 +1,7 @@
-"""How long a host waits, from spawning the server to `tools/list` answered over stdio, and what it holds while idle."""
+"""How long a host waits, from spawning the server to `tools/list` answered over stdio, and what it holds while idle.
+
+At a first start, of which the bridge knows nothing, and at another one of the same host.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from benchmarks.measuring import Program, interleaved, launched
 from benchmarks.systems import BRIDGE, EMPTY, SERVED, SERVERS, Stage, bridge_command
 
 SETTLED_S = 1.0
-"""After this, what is prepared in the background is done."""
+"""After this, whatever is done in the background is done."""
 HEAVY = ("litellm", "redis", "docket", "starlette", "uvicorn")
 
 
@@ -29,28 +32,30 @@ async def measure(stage: Stage, rounds: int) -> list[Figure]:
     bridge = bridge_command(stage.directory, stage.configuration())
     commands = {EMPTY: [sys.executable, str(SERVERS / "empty.py")], BRIDGE: bridge}
     figures: list[Figure] = []
-    for era in (LEGACY, MODERN):
-        spawns = {name: partial(_cpu_to_answer, command, era) for name, command in commands.items()}
-        found = await interleaved(spawns, rounds)
-        target = Target(limit=1.1, than=EMPTY)
-        figures.append(
-            Figure(what=f"spawn to tools/list over stdio, CPU, {era}", unit="ms", found=found, target=target)
-        )
-    idle = await interleaved({name: partial(_idle_mib, command) for name, command in commands.items()}, 2)
-    figures.append(Figure(what="idle memory after spawn", unit="MiB", found=idle, target=Target(limit=1.1, than=EMPTY)))
+    for start, directory, limit in (("", None, 1.1), (" again", stage.directory, 0.5)):
+        target = Target(limit=limit, than=EMPTY)
+        for era in (LEGACY, MODERN):
+            if directory:
+                await _cpu_to_answer(bridge, era, directory)
+            spawns = {name: partial(_cpu_to_answer, command, era, directory) for name, command in commands.items()}
+            what = f"spawn{start} to tools/list over stdio, CPU, {era}"
+            figures.append(Figure(what=what, unit="ms", found=await interleaved(spawns, rounds), target=target))
+        spawns = {name: partial(_idle_mib, command, directory) for name, command in commands.items()}
+        what = f"idle memory after spawn{start}"
+        figures.append(Figure(what=what, unit="MiB", found=await interleaved(spawns, 2), target=target))
     heavy = {name: float(len(_imported(command))) for name, command in commands.items()}
     figures.append(Figure(what=f"of {', '.join(HEAVY)}: imported before the answer", unit="", found=heavy))
     return figures
 
 
-async def _cpu_to_answer(command: list[str], era: Era) -> float:
-    with _spawned(command) as process:
+async def _cpu_to_answer(command: list[str], era: Era, directory: Path | None) -> float:
+    with _spawned(command, directory) as process:
         _list_tools(process, era)
         return Program(psutil.Process(process.pid)).cpu_s() * 1000
 
 
-async def _idle_mib(command: list[str]) -> float:
-    with _spawned(command) as process:
+async def _idle_mib(command: list[str], directory: Path | None) -> float:
+    with _spawned(command, directory) as process:
         _list_tools(process, MODERN)
         await asyncio.sleep(SETTLED_S)
         return Program(psutil.Process(process.pid)).rss_mib()
@@ -60,7 +65,7 @@ def _imported(command: list[str]) -> set[str]:
     """Which of the heavy libraries. Python tells of every import when it is complete."""
     with (
         tempfile.TemporaryFile("w+") as log,
-        _spawned([command[0], "-X", "importtime", *command[1:]], stderr=log) as process,
+        _spawned([command[0], "-X", "importtime", *command[1:]], None, stderr=log) as process,
     ):
         _list_tools(process, LEGACY)
         log.seek(0)
@@ -70,10 +75,13 @@ def _imported(command: list[str]) -> set[str]:
 
 
 @contextmanager
-def _spawned(command: list[str], stderr: IO[str] | None = None) -> Generator[subprocess.Popen[bytes]]:
+def _spawned(
+    command: list[str], directory: Path | None, *, stderr: IO[str] | None = None
+) -> Generator[subprocess.Popen[bytes]]:
+    """In a directory where the same command was started before, or in a new one."""
     with (
-        tempfile.TemporaryDirectory() as directory,
-        launched(command, Path(directory), core=SERVED, stdio=True, stderr=stderr) as process,
+        tempfile.TemporaryDirectory() as new,
+        launched(command, directory or Path(new), core=SERVED, stdio=True, stderr=stderr) as process,
     ):
         yield process
 
