@@ -169,16 +169,11 @@ def _serve(options: Options, environ: Environ) -> int:
     from agent_bridge.terminal.serve import over_http, over_stdio
 
     if options.transport == "http":
-        allow_unauthenticated = options.allow_unauthenticated
-        return over_http(
-            _config(options, environ),
-            host=options.host,
-            port=options.port,
-            allow_unauthenticated=allow_unauthenticated,
-        )
+        config, is_open = _config(options, environ), options.allow_unauthenticated
+        return over_http(config, host=options.host, port=options.port, allow_unauthenticated=is_open)
     file = options.config or Path("servers.yaml")  # as config.load has it, which is not imported yet
     return over_stdio(
-        lambda environ: _config(options, environ),
+        lambda variables: _config(options, variables),
         environ,
         options=[str(options.config), str(options.store)],
         files=[file, file.with_suffix(".lock")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -112,6 +113,15 @@ def test_a_broken_file_is_as_good_as_none_and_is_written_anew(home: Home, spoil:
     assert home.start().answers == {}
     home.first()
     assert home.start().answers == {"question": '{"tools":[]}'}
+
+
+def test_a_configuration_that_can_be_read_only_once_is_left_to_be_read_and_never_remembered(home: Home) -> None:
+    home.config.unlink()
+    os.mkfifo(home.config)
+
+    home.first()
+
+    assert home.start().answers == {}
 
 
 def test_a_file_that_others_could_have_written_is_not_believed(home: Home) -> None:

@@ -42,6 +42,8 @@ class Variables(Mapping[str, str]):
 
 
 class Remembered:
+    """The answers of one bridge, as far as they are known: found when it is made, and kept for others by `save`."""
+
     def __init__(self, options: Sequence[str], files: Sequence[Path], environ: Mapping[str, str]) -> None:
         """`options` and `files` are those of the command line. The files are read here, before anybody else does."""
         self.variables = Variables(environ)
@@ -52,11 +54,12 @@ class Remembered:
         """The file that the bridge keeps its runs in, where they are in one."""
         start = _digest([sys.version, sys.executable, _directory(), *options])
         self._path = _cache(self.variables) / f"{start}.json"
-        self._programs_and_files = _digest([_programs(), [_content(file) for file in files]])
+        self._read_now = _state(files)
         with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
             self._recall()
 
     def add(self, key: str, result: str) -> None:
+        """As the newest; the oldest go."""
         self.answers.pop(key, None)
         self.answers[key] = result
         while len(self.answers) > MOST_ANSWERS:
@@ -87,9 +90,7 @@ class Remembered:
 
     def _digest(self) -> str:
         """One for all of them, so that no single secret can be guessed from it."""
-        return _digest(
-            [self._programs_and_files, [(name, self.variables.get(name)) for name in sorted(self.variables.read)]]
-        )
+        return _digest([self._read_now, [(name, self.variables.get(name)) for name in sorted(self.variables.read)]])
 
 
 def _cache(environ: Mapping[str, str]) -> Path:
@@ -104,6 +105,14 @@ def _directory() -> str:
         return str(Path.cwd())
     except OSError:
         return ""
+
+
+def _state(files: Sequence[Path]) -> str:
+    """The same as long as the programs and these files are. Where that cannot be told, it is like no other."""
+    try:
+        return _digest([_programs(), [_content(file) for file in files]])
+    except OSError:
+        return os.urandom(32).hex()
 
 
 def _programs() -> list[object]:
@@ -125,11 +134,12 @@ def _modules(directory: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _content(file: Path) -> str | None:
-    """`None` where there is nothing to read."""
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError:
+    """`None` where there is no file. Raises `OSError` where it cannot be read twice, as a pipe cannot."""
+    if not file.exists():
         return None
+    if not file.is_file():
+        raise OSError(file)
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _digest(value: object) -> str:
