@@ -22,7 +22,8 @@ READY: JsonObject = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 TOOLS: JsonObject = {"jsonrpc": "2.0", "id": "a", "method": "tools/list"}
 PING: JsonObject = {"jsonrpc": "2.0", "id": 7, "method": "ping"}
 CHAT: JsonObject = {"jsonrpc": "2.0", "id": 8, "method": "tools/call", "params": {"name": "chat"}}
-OPENING = [HELLO, READY, TOOLS, PING]
+LEVEL: JsonObject = {"jsonrpc": "2.0", "id": 6, "method": "logging/setLevel", "params": {"level": "info"}}
+OPENING = [HELLO, READY, LEVEL, TOOLS, PING]
 
 
 def lines(*messages: JsonObject) -> bytes:
@@ -92,8 +93,8 @@ def test_what_is_remembered_is_answered_and_anything_else_is_handed_over(host: H
     beginning = keep_door(host.wire, remembered)
 
     assert beginning is not None
-    assert beginning.heard == lines(HELLO, READY, TOOLS, again, CHAT, READY) + b'{"half'
-    assert host.heard() == [answer(HELLO), answer(TOOLS), answer(PING), answer(again)]
+    assert beginning.heard == lines(HELLO, READY, LEVEL, TOOLS, again, CHAT, READY) + b'{"half'
+    assert host.heard() == [answer(message) for message in (HELLO, LEVEL, TOOLS, PING, again)]
 
 
 def test_the_server_answers_nothing_a_second_time(host: Host, remembered: Remembered) -> None:
@@ -171,7 +172,7 @@ def test_a_host_that_leaves_needs_no_server(host: Host, remembered: Remembered) 
     host.leave()
 
     assert keep_door(host.wire, remembered) is None
-    assert len(host.heard()) == 3
+    assert len(host.heard()) == 4
 
 
 def test_a_host_that_leaves_within_a_line_has_the_server_judge_it(host: Host, remembered: Remembered) -> None:

@@ -15,6 +15,7 @@ RequestId = int | str
 _ASKING = frozenset(
     {
         "initialize",
+        "logging/setLevel",
         "ping",
         "prompts/list",
         "resources/list",
@@ -23,7 +24,7 @@ _ASKING = frozenset(
         "tools/list",
     }
 )
-"""What is answered the same as long as the bridge is, and changes nothing but what a greeting agrees on."""
+"""What is answered the same as long as the bridge is. What it changes is changed when the server reads it too."""
 
 
 @dataclass(frozen=True, slots=True)
