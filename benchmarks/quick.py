@@ -51,7 +51,7 @@ DEAR: Mapping[str, tuple[str, ...]] = {
     "tasks": ("BaseEventLoop.create_task",),
     "JSON encodings": ("JSONEncoder.encode",),
     "copies of records": ("replace",),
-    "notifications": ("typed",),
+    "notifications": ("framed",),
 }
 """Functions that are counted for themselves, by their qualified names. Not coroutines: each wake-up would count."""
 

@@ -10,11 +10,16 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
+import mcp_types
 import pytest
 from fastmcp import Client
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools.base import Tool
+from mcp.server._streamable_http_modern import _sse_event  # pyright: ignore[reportPrivateUsage] - what is compared
 
+from agent_bridge.api.mcp import compat, notification
+from agent_bridge.api.mcp.notification import EVENT_KEY
+from agent_bridge.tools import JsonObject
 from support.mcp_entries import IN_PROCESS, child_environment, door, listening
 from support.scripts import obedient_bridge
 
@@ -25,6 +30,23 @@ def test_the_private_names_were_read_in_these_versions() -> None:
     """Newer ones need another look at api/mcp/compat.py, and then a change here."""
     assert version("fastmcp").startswith("4.1.")
     assert version("mcp").startswith("2.3.")
+
+
+def test_a_notification_is_written_out_as_the_sdk_would_write_it() -> None:
+    event: JsonObject = {"type": "tool_progress", "seq": 3, "total": None, "message": "ä\n\u2028"}
+    progress = mcp_types.ProgressNotification(
+        params=mcp_types.ProgressNotificationParams(
+            progress_token="p1", progress=2, message="½", _meta={EVENT_KEY: event}
+        )
+    ).model_dump(by_alias=True, mode="json", exclude_none=True)
+    ours = [notification.of_progress("p1", 2.0, "½", event), notification.of_event(event)]
+    theirs = [
+        mcp_types.JSONRPCNotification(jsonrpc="2.0", method=one.method, params=params)
+        for one, params in zip(ours, (progress["params"], event), strict=True)
+    ]
+
+    assert [one.method for one in ours] == [progress["method"], "notifications/dev.agent-bridge/event"]
+    assert list(map(compat.framed, ours)) == [_sse_event(one).decode() for one in theirs]
 
 
 class CountsLists(Middleware):

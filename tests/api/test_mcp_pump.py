@@ -68,15 +68,22 @@ class Ear:
         self._clock = clock
         self.hears_progress = progress
         self.hears_events = events
+        self._saying: list[tuple[str, JsonObject | None]] = []
         self.said: list[tuple[float, str, JsonObject | None]] = []
+        self.sent = 0
         self.events: list[JsonObject] = []
 
-    async def progress(self, message: str, event: JsonObject | None = None) -> None:
+    def say(self, message: str, event: JsonObject | None = None) -> None:
         if self.hears_progress:
-            self.said.append((round(self._clock.now - 100, 3), message, event))
+            self._saying.append((message, event))
 
-    async def event(self, event: JsonObject) -> None:
+    def event(self, event: JsonObject) -> None:
         self.events.append(event)
+
+    async def send(self) -> None:
+        saying, self._saying = self._saying, []
+        self.said += [(round(self._clock.now - 100, 3), message, event) for message, event in saying]
+        self.sent += bool(saying)
 
 
 def pump(log: FakeLog, ear: Ear, clock: Clock) -> Pump:
@@ -124,6 +131,26 @@ async def test_other_events_are_told_at_once_and_in_order_with_the_text_before_t
         "The run has ended.",
     ]
     assert clock.now == 100
+
+
+async def test_what_is_there_at_the_same_time_is_sent_together_with_the_greeting() -> None:
+    clock = Clock()
+    ear = Ear(clock)
+    events = recorded(START, Token(content="a"), END)
+
+    await pump(FakeLog(clock, 0.03, events[:2], 1.0, events[2:]), ear, clock).follow("Hello.")
+
+    assert [when for when, *_ in ear.said] == [0.03, 0.03, 0.03, 1.03]
+    assert ear.sent == 2
+
+
+async def test_the_greeting_waits_for_a_window_and_no_longer() -> None:
+    clock = Clock()
+    ear = Ear(clock)
+
+    await pump(FakeLog(clock, 1.0, recorded(END)), ear, clock).follow("Hello.")
+
+    assert [(when, message) for when, message, _ in ear.said] == [(0.05, "Hello."), (1.0, "The run has ended.")]
 
 
 async def test_something_is_said_at_every_heartbeat_even_when_nothing_happens() -> None:
@@ -194,7 +221,7 @@ async def test_finishing_sends_what_there_is_up_to_a_number_and_waits_for_no_mor
 
 async def test_a_caller_that_does_not_read_delays_the_answer_by_the_grace_and_no_longer() -> None:
     class Deaf(Ear):
-        async def progress(self, message: str, event: JsonObject | None = None) -> None:
+        async def send(self) -> None:
             await asyncio.Event().wait()
 
     clock = Clock()
@@ -208,25 +235,26 @@ async def test_a_caller_that_does_not_read_delays_the_answer_by_the_grace_and_no
 
 async def test_the_answer_waits_for_a_caller_that_is_slow_as_long_as_it_reads() -> None:
     class Slow(Ear):
-        async def progress(self, message: str, event: JsonObject | None = None) -> None:
+        async def send(self) -> None:
             await asyncio.sleep(0.03)
-            await super().progress(message, event)
+            await super().send()
 
     clock = Clock()
     warnings = recorded(*(Warned(code="x", message=f"warning {number}") for number in range(30)))
     ear = Slow(clock)
-    following = Pump(FakeLog(clock, warnings), cast(Channel, ear), Pace(grace_s=0.5))
+    following = Pump(FakeLog(clock, warnings), cast(Channel, ear), Pace(grace_s=0.08))
     async with anyio.create_task_group() as group:
         group.start_soon(following.follow, "Hello.")
         await following.finish(30)
         group.cancel_scope.cancel()
 
     assert len(ear.said) == 31
+    assert ear.sent > 2
 
 
 async def test_a_caller_that_has_gone_or_a_store_that_has_is_no_reason_to_fail() -> None:
     class Gone(Ear):
-        async def progress(self, message: str, event: JsonObject | None = None) -> None:
+        async def send(self) -> None:
             raise anyio.BrokenResourceError
 
     class Down(FakeLog):

@@ -10,8 +10,9 @@ import mcp_types
 import pytest
 from fastmcp.tools.base import ToolResult
 
-from agent_bridge.api.mcp import fitting, results, wording
+from agent_bridge.api.mcp import notification, results, wording
 from agent_bridge.api.mcp.narration import SENTENCE, Narrator
+from agent_bridge.api.mcp.notification import EVENT_KEY
 from agent_bridge.events import (
     ApprovalRequired,
     ApprovalResolved,
@@ -332,7 +333,20 @@ def test_pictures_are_carried_as_far_as_a_message_can_and_what_is_not_content_is
     assert [block.type for block in result.content] == ["text", "image", "resource_link"]
 
 
-def test_an_event_that_clients_take_is_left_alone() -> None:
-    body: JsonObject = {"type": "token", "content": "x" * 1000}
-    assert fitting.notified(body, 2000) is body
-    assert fitting.notified(body, 1000) == {"type": "token", "content": "x" * 25 + "…", "cut": True}
+def test_an_event_that_clients_take_is_left_alone_and_a_longer_one_is_cut_and_says_so() -> None:
+    short: JsonObject = {"type": "token", "content": "x" * 1000}
+    long: JsonObject = {"type": "token", "content": "ä" * 1_000_000}
+
+    assert notification.of_event(short).params is short
+    assert notification.of_event(long).params == {"type": "token", "content": "ä" * 22_500 + "…", "cut": True}
+
+
+def test_progress_carries_its_event_as_far_as_hosts_take_it() -> None:
+    short: JsonObject = {"type": "token", "content": "x"}
+    long: JsonObject = {"type": "token", "content": "x" * 50_000}
+    said: JsonObject = {"progressToken": "p1", "progress": 2.0, "message": "x"}
+
+    assert notification.of_progress("p1", 2.0, "x").params == said
+    assert notification.of_progress("p1", 2.0, "x", short).params == {**said, "_meta": {EVENT_KEY: short}}
+    cut = {"type": "token", "content": "x" * 1125 + "…", "cut": True}
+    assert notification.of_progress("p1", 2.0, "x", long).params == {**said, "_meta": {EVENT_KEY: cut}}

@@ -64,7 +64,8 @@ class Attachments:
         async def say_if_the_start_takes_long() -> None:
             await anyio.sleep(self._pace.patience_s)
             if run is None:
-                await channel.progress("Waiting for the session to be free.")
+                channel.say("Waiting for the session to be free.")
+                await channel.send()
 
         async def start_and_wait() -> RunView:
             nonlocal run

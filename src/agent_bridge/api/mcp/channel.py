@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import mcp_types
 from fastmcp.server.dependencies import get_context
 from mcp.server.session import ServerSession
-from pydantic import BaseModel
 
-from agent_bridge.api.mcp import compat, fitting
-from agent_bridge.api.mcp.notification import EVENT_KEY, IDENTIFIER, EventNotification
+from agent_bridge.api.mcp import compat, notification
+from agent_bridge.api.mcp.notification import IDENTIFIER, Notification, ProgressToken
 from agent_bridge.nesting import Nesting
 from agent_bridge.tools import JsonObject
 
-ProgressToken = str | int
-
 
 class Channel:
-    """The way back to the caller of one request. Every send waits for the caller's socket."""
+    """The way back to the caller of one request. What is said is sent together; that waits for the caller's socket."""
 
-    def __init__(
-        self,
-        session: ServerSession,
-        request_id: mcp_types.RequestId,
-        *,
-        progress_token: ProgressToken | None,
-        hears_events: bool,
-    ) -> None:
+    def __init__(self, session: ServerSession, *, progress_token: ProgressToken | None, hears_events: bool) -> None:
         self._session = session
-        self._request_id = request_id
         self._progress_token = progress_token
-        self._progress = 0
+        self._progress = 0.0
+        self._said: list[Notification] = []
         self.hears_events = hears_events
 
     @property
@@ -40,26 +29,22 @@ class Channel:
     def hears_anything(self) -> bool:
         return self.hears_progress or self.hears_events
 
-    async def progress(self, message: str, event: JsonObject | None = None) -> None:
-        """One more step of progress, in a sentence."""
-        if self._progress_token is None:
-            return
-        self._progress += 1
-        params = mcp_types.ProgressNotificationParams(
-            progress_token=self._progress_token,
-            progress=self._progress,
-            message=message,
-            _meta=None if event is None else {EVENT_KEY: fitting.notified(event, fitting.IN_PROGRESS)},
-        )
-        await self._send(mcp_types.ProgressNotification(params=params))
+    def say(self, message: str, event: JsonObject | None = None) -> None:
+        """One more step of progress, in a sentence, to a caller that hears progress."""
+        if self._progress_token is not None:
+            self._progress += 1
+            self._said.append(notification.of_progress(self._progress_token, self._progress, message, event))
 
-    async def event(self, event: JsonObject) -> None:
+    def event(self, event: JsonObject) -> None:
         """One event as it is, to a caller that hears events."""
         if self.hears_events:
-            await self._send(EventNotification(params=fitting.notified(event, fitting.IN_EVENT)))
+            self._said.append(notification.of_event(event))
 
-    async def _send(self, notification: BaseModel) -> None:
-        await self._session.send_notification(compat.typed(notification), related_request_id=self._request_id)
+    async def send(self) -> None:
+        """What was said since the last time."""
+        said, self._said = self._said, []
+        if said:
+            await compat.notify(self._session, said)
 
 
 def current(*, hears_events: bool | None = None) -> Channel:
@@ -73,7 +58,6 @@ def current(*, hears_events: bool | None = None) -> Channel:
     token: object = (request.meta or {}).get("progressToken")
     return Channel(
         request.session,
-        request.request_id,
         progress_token=token if isinstance(token, str | int) and not isinstance(token, bool) else None,
         hears_events=_declares_events(request.session) if hears_events is None else hears_events,
     )

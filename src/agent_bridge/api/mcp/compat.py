@@ -7,16 +7,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Protocol
 
-import mcp_types
+import anyio
+from anyio.streams.memory import MemoryObjectSendStream
 from fastmcp import FastMCP
 from mcp.server.context import ServerRequestContext
 from mcp.server.session import ServerSession
 from mcp.server.stdio import stdio_server
 from pydantic import BaseModel
+
+from agent_bridge.api.mcp.notification import Notification
 
 Handler = Callable[[ServerRequestContext[Any, Any], Any], Awaitable[BaseModel]]
 
@@ -87,6 +90,26 @@ async def serve_lines(server: FastMCP[Any], lines: Lines, sink: Sink) -> None:
         await low_level.run(received, sent, low_level.create_initialization_options())
 
 
-def typed(notification: BaseModel) -> mcp_types.ServerNotification:
-    """The SDK sends any notification model; its type names only those of the specification."""
-    return notification  # type: ignore[return-value]  # see above
+async def notify(session: ServerSession, notifications: Sequence[Notification]) -> None:
+    """Tells the caller of the request that is served, in this order.
+
+    The SDK checks and copies each notification twice, and wakes the writer for each. Modern HTTP takes them written
+    out, and several at once, which costs a third; it takes the next when it has written these.
+    """
+    outbound = session._request_outbound
+    sink: MemoryObjectSendStream[bytes] | None = getattr(outbound, "sink", None)
+    if sink is None:
+        for one in notifications:
+            await outbound.notify(one.method, one.params)
+        return
+    frames = "".join(map(framed, notifications)).encode()
+    with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # nobody listens any more
+        try:
+            sink.send_nowait(frames)
+        except anyio.WouldBlock:
+            await sink.send(frames)
+
+
+def framed(one: Notification) -> str:
+    """As an event of a stream."""
+    return f'event: message\r\ndata: {{"jsonrpc":"2.0","method":"{one.method}","params":{one.text}}}\r\n\r\n'

@@ -89,10 +89,8 @@ def shorter_runs(run: RunView) -> Iterable[RunView]:
     yield from (_with_response(small, most) for most in _RESPONSES)
 
 
-def notified(body: JsonObject, most: int) -> JsonObject:
-    """An event as it is; where a notification would be longer than `most`, with its long texts cut, and marked."""
-    if len(json.dumps(body)) <= most:
-        return body
+def shortened(body: JsonObject, most: int) -> JsonObject:
+    """An event with its long texts cut, so that a notification is not longer than `most`, and marked."""
     return {**_cut_object(body, most // _SHARE), "cut": True}
 
 

@@ -37,6 +37,8 @@ class Pace:
 
 USUAL_PACE = Pace()
 _GRACES = 5
+_TOGETHER = 10
+"""So many events are sent at once, at most: a caller that is slow is waited for as long as it takes such a part."""
 
 
 class Log(Protocol):
@@ -46,7 +48,10 @@ class Log(Protocol):
 
 
 class Pump:
-    """Events are said as they are. Progress merges neighbouring text and skips progress that is out of date."""
+    """Events are said as they are. Progress merges neighbouring text and skips progress that is out of date.
+
+    What is there at the same time is sent together.
+    """
 
     def __init__(
         self, log: Log, channel: Channel, pace: Pace, *, after: int = 0, now: Callable[[], float] = time.monotonic
@@ -67,7 +72,7 @@ class Pump:
     async def follow(self, greeting: str) -> None:
         """Sends until the run has ended, `finish` has been called, or the caller is gone."""
         try:
-            await self._say(greeting)
+            self._say(greeting)
             while await self._pass_on():
                 pass
         except (anyio.ClosedResourceError, anyio.BrokenResourceError, BridgeError):
@@ -91,18 +96,20 @@ class Pump:
         until = self._until
         events = await self._new()
         outdated = _outdated(events)
-        for recorded in events:
+        for number, recorded in enumerate(events, start=1):
             if self._channel.hears_events:
-                await self._channel.event(recorded.to_json())
-                self._sent += 1
+                self._channel.event(recorded.to_json())
             if self._channel.hears_progress and recorded.seq not in outdated:
-                await self._word(recorded)
+                self._word(recorded)
+            if number % _TOGETHER == 0:
+                await self._send()
         ended = bool(events) and events[-1].is_last
         caught_up = until is not None and (not events or self._cursor >= until)
         if self._text and (ended or caught_up or self._now() >= self._text_due):
-            await self._say_text()
+            self._say_text()
         elif not events and self._silent_s() >= self._pace.heartbeat_s:
-            await self._say(f"Still at work after {self._now() - self._began:.0f} s: {self._narrator.doing}.")
+            self._say(f"Still at work after {self._now() - self._began:.0f} s: {self._narrator.doing}.")
+        await self._send()
         return not (ended or caught_up)
 
     async def _new(self) -> Sequence[Recorded]:
@@ -116,18 +123,20 @@ class Pump:
     def _patience_s(self) -> float:
         if self._until is not None:
             return 0
+        if not self._sent:  # the greeting goes together with what follows it at once
+            return self._pace.window_s
         due = self._text_due - self._now() if self._text else self._pace.heartbeat_s - self._silent_s()
         return max(due, 0)
 
-    async def _word(self, recorded: Recorded) -> None:
+    def _word(self, recorded: Recorded) -> None:
         if self._text and type(self._text[-1].event) is not type(recorded.event):
-            await self._say_text()
+            self._say_text()
         if isinstance(recorded.event, Token | Thinking):
             self._text.append(recorded)
         else:
-            await self._say(self._narrator.tell(recorded.event), recorded.to_json())
+            self._say(self._narrator.tell(recorded.event), recorded.to_json())
 
-    async def _say_text(self) -> None:
+    def _say_text(self) -> None:
         """The text since the last time, as one event with the number of its last and, as `from_seq`, of its first."""
         text, self._text = self._text, []
         event = text[-1].event
@@ -136,12 +145,15 @@ class Pump:
             event = replace(event, content=content)
         self._text_due = self._now() + self._pace.window_s
         body = replace(text[-1], event=event).to_json() | {"from_seq": text[0].seq}
-        await self._say(self._narrator.tell(event), body)
+        self._say(self._narrator.tell(event), body)
 
-    async def _say(self, message: str, event: JsonObject | None = None) -> None:
-        await self._channel.progress(message, event)
-        self._sent += 1
+    def _say(self, message: str, event: JsonObject | None = None) -> None:
+        self._channel.say(message, event)
         self._spoke = self._now()
+
+    async def _send(self) -> None:
+        await self._channel.send()
+        self._sent += 1
 
     def _silent_s(self) -> float:
         return self._now() - self._spoke
