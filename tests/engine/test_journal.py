@@ -33,7 +33,9 @@ async def test_text_that_comes_after_a_silence_is_told_at_once() -> None:
     async with journal() as writing:
         writing.emit(Token(content="a"))
         await told(writing)
-        assert not await writing.after(1, 1.5 * WINDOW_S)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.5 * WINDOW_S):
+                await told(writing, after=1)
 
         writing.emit(Token(content="b"))
         window = asyncio.create_task(asyncio.sleep(WINDOW_S))
@@ -57,7 +59,7 @@ async def test_what_must_not_wait_takes_with_it_what_waits() -> None:
 
 
 async def told(writing: RunJournal, *, after: int = 0) -> list[Event]:
-    return [recorded.event for recorded in await writing.after(after, 5)]
+    return [recorded.event for recorded in await writing.after(after, waits=True)]
 
 
 @asynccontextmanager

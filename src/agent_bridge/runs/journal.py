@@ -153,15 +153,10 @@ class RunJournal:
             await self.patience(lambda: write(recorded))
             self._announce(recorded)
 
-    async def after(self, seq: int, wait_s: float) -> list[Recorded]:
-        """The announced events with a greater `seq`; without any, the first to come within `wait_s`, or none."""
-        if seq >= self._last_announced and wait_s > 0 and not self.closed.is_set():
-            announced = self._announced
-            try:
-                async with asyncio.timeout(wait_s):
-                    await announced.wait()
-            except TimeoutError:
-                return []
+    async def after(self, seq: int, *, waits: bool) -> list[Recorded]:
+        """The announced events with a greater `seq`; without any, none, or where one `waits`, the first to come."""
+        if waits and seq >= self._last_announced and not self.closed.is_set():
+            await self._announced.wait()
         if self._tail and self._tail[0].seq <= seq + 1:
             return [event for event in self._tail if event.seq > seq]
         return await self._store.events(self._run.run_id, seq)

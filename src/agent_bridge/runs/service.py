@@ -85,7 +85,7 @@ class Runs:
         """Those with `seq > after`; without any, the first to come within `wait_s`, or none."""
         if wait_s <= 0:
             return await self._events(run, after, 0)
-        async with self._waits.within(None):  # it keeps its own time
+        async with self._waits.within(wait_s):
             return await self._events(run, after, wait_s)
         return []
 
@@ -96,7 +96,7 @@ class Runs:
             run = await self.newest(run)
             leg = self._legs.get(run.run_id)
             left = max(0.0, deadline - loop.time())
-            events = await (leg.journal.after(after, left) if leg else self._store.events(run.run_id, after))
+            events = await (leg.journal.after(after, waits=left > 0) if leg else self._store.events(run.run_id, after))
             if events or run.ended or loop.time() >= deadline:
                 return events
             if leg is None:

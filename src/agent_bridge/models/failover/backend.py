@@ -34,6 +34,7 @@ class Deadlines:
 
     first_token_s: float | None = None
     idle_s: float = 90
+    """A tenth more at most: the timer is not moved for every piece."""
     total_s: float | None = None
 
 
@@ -49,8 +50,10 @@ async def ask(backend: Backend, request: ModelRequest, emit: Emit, deadlines: De
         emit(event)
 
     def alive() -> None:
-        if not patience.expired():
-            patience.reschedule(min(ends, loop.time() + deadlines.idle_s))
+        earliest = min(ends, loop.time() + deadlines.idle_s)
+        latest = min(ends, earliest + deadlines.idle_s / 10)
+        if not patience.expired() and not earliest <= (patience.when() or 0) <= latest:
+            patience.reschedule(latest)
 
     patience = asyncio.timeout_at(min(ends, loop.time() + (deadlines.first_token_s or math.inf)))
     try:
