@@ -22,6 +22,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 PAGE, README = ROOT / "docs" / "benchmarks.md", ROOT / "README.md"
 IN_README = (
     "spawn to tools/list over stdio, CPU, 2026-07-28",
+    "spawn again to tools/list over stdio, CPU, 2026-07-28",
     "memory after the first turn, over HTTP",
     "turn with one tool call, CPU, 2026-07-28",
     "turns per second on one core, 50 sessions",
