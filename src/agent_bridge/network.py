@@ -65,8 +65,7 @@ class Stream(httpcore2.AsyncNetworkStream):
         """All that has arrived; waits where that is nothing. Empty at the end."""
         if self._rests is None:
             return await self._pipe.read()
-        await self._pipe.rest(self._rests.until)
-        arrived = await self._pipe.read()
+        arrived = await self._pipe.read(self._rests.until)
         self._rests.has_read(len(arrived), asyncio.get_running_loop().time())
         return arrived
 
@@ -158,27 +157,13 @@ class _Pipe(asyncio.Protocol):
     def collect(self, data: bytes) -> None:
         self._unsent.append(data)
 
-    async def rest(self, until: float) -> None:
-        """Leaves to the system what arrives, where nothing has."""
-        seconds = until - asyncio.get_running_loop().time()
-        if seconds <= 0 or self.has_news:
-            return
-        self._wire.pause_reading()
-        try:
-            await asyncio.sleep(seconds)
-        finally:
-            self._wire.resume_reading()
-
-    async def read(self) -> bytes:
+    async def read(self, rests_until: float = 0) -> bytes:
+        """Until then, what arrives is left to the system."""
         if self._unsent:
             self.transport.write(b"".join(self._unsent))
             self._unsent.clear()
         if not self.has_news:
-            self._reader = asyncio.get_running_loop().create_future()
-            try:
-                await self._reader
-            finally:
-                self._reader = None
+            await self._news(rests_until)
         if not self._arrived and self._error is not None:
             raise httpcore2.ReadError(str(self._error))
         data = self._arrived[0] if len(self._arrived) == 1 else b"".join(self._arrived)
@@ -187,6 +172,21 @@ class _Pipe(asyncio.Protocol):
             self.transport.resume_reading()
         self._size = 0
         return data
+
+    async def _news(self, rests_until: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._reader = loop.create_future()
+        timer: asyncio.TimerHandle | None = None
+        if rests_until > loop.time():
+            self._wire.pause_reading()
+            timer = loop.call_at(rests_until, self._wire.resume_reading)
+        try:
+            await self._reader
+        finally:
+            self._reader = None
+            if timer is not None:
+                timer.cancel()
+                self._wire.resume_reading()
 
     async def start_tls(self, context: ssl.SSLContext, hostname: str | None) -> None:
         loop = asyncio.get_running_loop()
