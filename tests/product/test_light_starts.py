@@ -58,12 +58,12 @@ server.run(show_banner=False)
 
 
 @asynccontextmanager
-async def serving(home: Path, *, environ: Mapping[str, str] | None = None) -> AsyncGenerator[Child]:
+async def serving(home: Path, *, environ: Mapping[str, str] | None = None, store: str = "") -> AsyncGenerator[Child]:
     """`agent-bridge serve`, which tells on stderr what it imports."""
     output, child_output = os.pipe()
     with (home / "stderr.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-X", "importtime", "-m", "agent_bridge", "serve", "--store", store_of(home)),
+            *(sys.executable, "-X", "importtime", "-m", "agent_bridge", "serve", "--store", store or store_of(home)),
             stdin=asyncio.subprocess.PIPE,
             stdout=child_output,
             stderr=log,
@@ -152,6 +152,16 @@ async def test_a_change_of_the_configuration_is_seen_at_once(tmp_path: Path) -> 
     assert not is_light(tmp_path)
     tools = cast("list[JsonObject]", cast(JsonObject, answers[1]["result"])["tools"])
     assert "ask_poet" in [tool["name"] for tool in tools]
+
+
+async def test_with_a_shared_store_all_of_the_bridge_starts_because_others_may_need_its_hands(tmp_path: Path) -> None:
+    configure(tmp_path, store_fallback="sqlite")
+    away = "redis://127.0.0.1:1/0"
+    await first_start(tmp_path, "legacy", store=away)
+
+    async with serving(tmp_path, store=away) as child:
+        await opening(child, "legacy")
+        assert not is_light(tmp_path)
 
 
 @eras

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 PLACE = Path("agent-bridge", "starts")
-MOST_BRIDGES = 16
+MOST_BRIDGES = 32
 MOST_ANSWERS = 64
 _PROGRAM = Path(__file__).parents[2]
 _READ_BY_LIBRARIES = ("FASTMCP_", "MCP_", "XDG_", "HOME")
