@@ -221,6 +221,7 @@ async def test_a_resource_that_changes_fast_is_announced_without_haste_and_for_t
         started = await bridge.chat(LOCAL, ChatRequest(message=talk))
         uri = f"agent-bridge://runs/{started.run_id}"
         await subscribe(client, uri)
+        await bridge.events(LOCAL, started.run_id, wait_s=10)  # somebody listens, so the events come fast
         ended = await bridge.wait(LOCAL, started.run_id, 10)
         told = len(hearing.updated)
         await hearing.until(lambda: len(hearing.updated) > told)

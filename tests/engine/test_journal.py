@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
 from agent_bridge.config.settings import Settings
-from agent_bridge.events import Event, StepEnd, Token
+from agent_bridge.events import Event, Retry, StepEnd, Token
 from agent_bridge.records import Run
 from agent_bridge.runs.journal import WINDOW_S, RunJournal
 from agent_bridge.runs.patience import Patience
@@ -58,19 +58,39 @@ async def test_what_must_not_wait_takes_with_it_what_waits() -> None:
         assert await told(writing, after=1) == [Token(content="b"), end]
 
 
+async def test_who_begins_to_read_is_told_what_nobody_waited_for() -> None:
+    async with journal() as writing:
+        writing.emit(Retry(attempt=1, reason="busy", wait_s=0, model="m", void_from_seq=0))
+        writing.emit(Token(content="a"))
+        writing.emit(Token(content="b"))
+
+        assert [recorded.event.type for recorded in await writing.after(0, waits=False)] == ["retry", "token"]
+
+
+async def test_what_nobody_waits_for_is_stored_all_the_same() -> None:
+    announced = asyncio.Event()
+    async with journal(on_announced=announced.set) as writing:
+        writing.emit(Token(content="a"))
+        writing.emit(StepEnd(step=1, usage={}))
+        async with asyncio.timeout(5):
+            await announced.wait()
+
+        assert await told(writing) == [Token(content="a"), StepEnd(step=1, usage={})]
+
+
 async def told(writing: RunJournal, *, after: int = 0) -> list[Event]:
     return [recorded.event for recorded in await writing.after(after, waits=True)]
 
 
 @asynccontextmanager
-async def journal() -> AsyncGenerator[RunJournal]:
+async def journal(on_announced: Callable[[], None] = lambda: None) -> AsyncGenerator[RunJournal]:
     """One that is being written, of a run that has begun."""
     session = a_session()
     async with open_store("sqlite://:memory:", Settings()) as store:
         await store.add_session(session)
         run = await store.begin(a_run(session), lease_s=60)
         assert isinstance(run, Run)
-        writing = RunJournal(run, store, patience=Patience("this run"))
+        writing = RunJournal(run, store, patience=Patience("this run"), on_announced=on_announced)
         writer = asyncio.create_task(writing.write())
         try:
             yield writing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
@@ -32,7 +32,7 @@ class Outages:
     def end(self) -> None:
         self.away = frozenset()
 
-    async def ask(self, method: str, call: Callable[..., Awaitable[object]], *args: Any, **named: Any) -> object:
+    async def ask(self, method: str, call: Callable[..., Any], *args: Any, **named: Any) -> object:
         self.asked[method] += 1
         if method not in self.away:
             return await call(*args, **named)
@@ -42,7 +42,7 @@ class Outages:
         raise StoreUnavailable("The store is away. Try again in a moment.")
 
 
-EVERYTHING = tuple(name for name in vars(Store) if not name.startswith("_"))
+EVERYTHING = tuple(name for name, what in vars(Store).items() if callable(what) and not name.startswith("_"))
 
 
 class _Between:
@@ -50,5 +50,6 @@ class _Between:
         self._outages = outages
         self._store = store
 
-    def __getattr__(self, method: str) -> Callable[..., Awaitable[object]]:
-        return partial(self._outages.ask, method, getattr(self._store, method))
+    def __getattr__(self, name: str) -> Any:
+        what = getattr(self._store, name)
+        return partial(self._outages.ask, name, what) if callable(what) else what

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
 
@@ -20,7 +21,11 @@ from agent_bridge.store import Store
 from agent_bridge.tools import JsonObject
 
 WINDOW_S = 0.02
-"""How long text may be held to be merged. The first text of a leg is never held."""
+"""How long text may be held to be merged. The first text of a step is never held."""
+UNHEARD_S = 0.1
+"""How long anything may be held that nobody waits for; a checkpoint takes it along sooner."""
+LISTENS_AGAIN_S = 1.0
+"""How soon somebody who listens does so again, once he has passed on what he heard."""
 PAUSE_S = 0.018
 """Text after such a silence is not held either: more would have come. Less than the rests of who reads a model."""
 TAIL = 1000
@@ -66,6 +71,9 @@ class RunJournal:
         self._is_over = False
         self._timer: asyncio.TimerHandle | None = None
         self._latest_text = 0.0
+        self._is_urgent = False
+        self._listeners = 0
+        self._heard_until = 0.0
         self._lock = asyncio.Lock()
         self._commits: set[asyncio.Task[None]] = set()
         self._announced = asyncio.Event()
@@ -79,16 +87,20 @@ class RunJournal:
             self.emit(Retry(attempt=1, reason="The bridge restarted.", wait_s=0, model=run.model, void_from_seq=0))
 
     def emit(self, event: Event) -> None:
+        """Told at once to whoever listens, unless it is more of what was just told."""
         self._pending.append(event)
-        if not isinstance(event, _PATIENT):
-            self._wake.set()
-            return
         loop = asyncio.get_running_loop()
-        earlier, self._latest_text = self._latest_text, loop.time()
-        if self._latest_text - earlier >= PAUSE_S:
+        now = loop.time()
+        if isinstance(event, _PATIENT):
+            self._is_urgent |= now - self._latest_text >= PAUSE_S
+            self._latest_text = now
+        else:
+            self._is_urgent = True
+        is_heard = self._store.tells_at_once or self._listeners > 0 or now < self._heard_until
+        if is_heard and self._is_urgent:
             self._wake.set()
         elif self._timer is None and not self._wake.is_set():
-            self._timer = loop.call_at(self._latest_text + WINDOW_S, self._wake.set)
+            self._timer = loop.call_at(now + (WINDOW_S if is_heard else UNHEARD_S), self._wake.set)
 
     async def write(self) -> None:
         """Stores and announces what was emitted, until it is cancelled."""
@@ -155,11 +167,26 @@ class RunJournal:
 
     async def after(self, seq: int, *, waits: bool) -> list[Recorded]:
         """The announced events with a greater `seq`; without any, none, or where one `waits`, the first to come."""
-        if waits and seq >= self._last_announced and not self.closed.is_set():
-            await self._announced.wait()
+        if self._is_urgent:
+            self._wake.set()
+        if waits:
+            await self._heard(seq)
+        elif self._is_urgent and not self.closed.is_set():
+            with suppress(TimeoutError):  # the store may be away
+                async with asyncio.timeout(UNHEARD_S):
+                    await self._announced.wait()
         if self._tail and self._tail[0].seq <= seq + 1:
             return [event for event in self._tail if event.seq > seq]
         return await self._store.events(self._run.run_id, seq)
+
+    async def _heard(self, seq: int) -> None:
+        self._listeners += 1
+        try:
+            if seq >= self._last_announced and not self.closed.is_set():
+                await self._announced.wait()
+        finally:
+            self._listeners -= 1
+            self._heard_until = asyncio.get_running_loop().time() + LISTENS_AGAIN_S
 
     @property
     def _last_announced(self) -> int:
@@ -168,6 +195,7 @@ class RunJournal:
     def _numbered(self, more: Sequence[Event]) -> list[Recorded]:
         """Everything pending, merged, and `more`. Whoever holds the lock stores it before anything else is numbered."""
         self._wake.clear()
+        self._is_urgent = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -34,6 +34,11 @@ class Store(Protocol):
     it may end up to 1 % of the TTL early. A lease is a use of the run, its session and its history until it ends.
     """
 
+    @property
+    def tells_at_once(self) -> bool:
+        """Whether other processes hear of what is stored as it is stored. Otherwise they look every so often."""
+        ...
+
     async def add_session(self, session: Session) -> None:
         """Its `expires_at` is the store's to say, then and later."""
         ...

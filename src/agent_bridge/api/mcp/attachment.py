@@ -76,6 +76,8 @@ class Attachments:
             return await self._watched(who, run.run_id, channel, wait, greeting=f"Run {run.run_id} has started.")
 
         try:
+            if not channel.hears_progress:
+                return await start_and_wait()
             return await _beside(say_if_the_start_takes_long, start_and_wait)
         except anyio.get_cancelled_exc_class():
             if run is not None and wait_s != 0:

@@ -7,13 +7,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Protocol
 
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 from fastmcp import FastMCP
+from fastmcp.tools import Tool
+from fastmcp.utilities.versions import VersionSpec
 from mcp.server.context import ServerRequestContext
 from mcp.server.session import ServerSession
 from mcp.server.stdio import stdio_server
@@ -36,7 +38,21 @@ class _NothingStored:
 
 
 class Server(FastMCP[Any]):
-    """FastMCP without session state."""
+    """FastMCP without session state, whose tools stay as they are once it serves."""
+
+    _settled: Mapping[str, Tool] = {}
+
+    async def settle(self) -> None:
+        """From now on the tools are known by their names.
+
+        FastMCP asks all its providers twice at every call. The SDK (2.3) looks in the schemas of all tools, at every
+        modern HTTP call, for parameters that headers repeat; ours have none.
+        """
+        self._settled = {tool.name: tool for tool in await self.list_tools(run_middleware=False)}
+        self._mcp_server.get_tool_input_schema = lambda _: None
+
+    async def get_tool(self, name: str, version: VersionSpec | None = None) -> Tool | None:
+        return self._settled.get(name) or await super().get_tool(name, version)
 
     @property
     def _state_store(self) -> Any:
@@ -46,12 +62,6 @@ class Server(FastMCP[Any]):
 def on_request(server: FastMCP[Any], method: str, params: type[BaseModel], handler: Handler) -> None:
     """Serves a method of the protocol that FastMCP leaves out: `subscriptions/listen`, `resources/subscribe`."""
     server._mcp_server.add_request_handler(method, params, handler)
-
-
-async def answer_schema_lookups(server: FastMCP[Any]) -> None:
-    """Lets the SDK look a tool's input schema up; otherwise it lists all tools at every modern HTTP call (2.3)."""
-    schemas = {tool.name: tool.parameters for tool in await server.list_tools(run_middleware=False)}
-    server._mcp_server.get_tool_input_schema = schemas.get
 
 
 def lifespan(server: FastMCP[Any]) -> AbstractAsyncContextManager[None]:

@@ -63,8 +63,8 @@ def build(
     subscriptions = Subscriptions(who, tasks)
 
     @asynccontextmanager
-    async def lifespan(server: FastMCP[Any]) -> AsyncGenerator[None]:
-        await compat.answer_schema_lookups(server)
+    async def lifespan(_: FastMCP[Any]) -> AsyncGenerator[None]:
+        await server.settle()
         stop_watching = bridge.watch(subscriptions.announce)
         try:
             async with tasks:

@@ -40,6 +40,10 @@ class RedisStore(Store):
         self._index = Index(wire)
         self._newest_stamp = 0
 
+    @property
+    def tells_at_once(self) -> bool:
+        return True
+
     async def add_session(self, session: Session) -> None:
         life = self._life()
         await self._wire.ask(note_session(session.principal, session.session_id, life), sessions.add(session, life))

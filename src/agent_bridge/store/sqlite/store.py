@@ -62,6 +62,10 @@ class SqliteStore(Store):
         self._now = now
         self._checkpoints = Checkpoints()
 
+    @property
+    def tells_at_once(self) -> bool:
+        return False
+
     async def add_session(self, session: Session) -> None:
         life, body = self._life(), session_to_json(session)
         await self._thread.write(
