@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from benchmarks.figures import Figure, Target
-from benchmarks.measuring import free_port, interleaved, listening
+from benchmarks.measuring import Program, free_port, interleaved, listening
 from benchmarks.systems import BRIDGE, Stage
 
 EMBEDDED = "on SQLite"
@@ -18,9 +19,9 @@ TURN, TURNS = "call=echo words=1", 20
 
 async def measure(stage: Stage, rounds: int) -> list[Figure]:
     with (
-        redis(stage.directory) as store,
+        redis(stage.directory) as server,
         stage.serving(BRIDGE) as embedded,
-        stage.serving(BRIDGE, store=f"{store}/0") as shared,
+        stage.serving(BRIDGE, store=f"{server.url}/0") as shared,
     ):
         systems = {EMBEDDED: embedded, BRIDGE: shared}
         costs = {name: partial(system.cpu_ms, TURN, turns=TURNS) for name, system in systems.items()}
@@ -43,13 +44,19 @@ async def measure(stage: Stage, rounds: int) -> list[Figure]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Redis:
+    url: str
+    program: Program
+
+
 @contextmanager
-def redis(directory: Path) -> Generator[str]:
+def redis(directory: Path) -> Generator[Redis]:
     """A server of its own, without a file."""
     program = shutil.which("redis-server") or shutil.which("redis-server", path=Path(__file__).parents[2] / ".tools")
     if program is None:
         raise SystemExit("This needs redis-server: install it, or run 'make tools'.")
     port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(directory)]
-    with listening([program, *options], directory, port):
-        yield f"redis://127.0.0.1:{port}"
+    with listening([program, *options], directory, port) as process:
+        yield Redis(f"redis://127.0.0.1:{port}", process)

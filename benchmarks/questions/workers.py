@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import statistics
 import sys
 import time
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -22,7 +23,7 @@ import psutil
 from agent_bridge import LOCAL, Bridge, ChatRequest, load, open_bridge
 from benchmarks.figures import Figure, Target
 from benchmarks.measuring import Program, interleaved, launched
-from benchmarks.questions.sharing import redis
+from benchmarks.questions.sharing import Redis, redis
 from benchmarks.systems import BESIDE, BRIDGE, SERVED, Stage
 
 ONE = "one worker"
@@ -39,13 +40,16 @@ READY = "taking runs"
 READY_WITHIN_S = 60
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Worked:
-    """Seconds: by the clock, and of all workers together on their cores and in line for them."""
+    """What all runs took, in seconds."""
 
     wall: float
     cpu: float
+    """Of all workers together, as is the next."""
     queued: float
+    """Ready to run, while the core was at something else."""
+    redis_cpu: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +58,34 @@ class Crew:
 
     workers: Sequence[Program]
     front: Bridge
+    redis: Program
+    found: list[Worked] = field(default_factory=list[Worked])
 
     async def turns_per_s(self) -> float:
-        return RUNS / (await self._work()).wall
-
-    async def turns_per_own_s(self) -> float:
-        """Without the time in which others had the cores of the workers."""
-        worked = await self._work()
-        return RUNS / (worked.wall - worked.queued / len(self.workers))
-
-    async def cpu_ms(self) -> float:
-        """Of all workers, for a turn."""
-        return (await self._work()).cpu * 1000 / RUNS
-
-    async def _work(self) -> Worked:
         """The workers are held until all runs wait for them."""
         for worker in self.workers:
             worker.process.suspend()
         *others, last = [await self.front.chat(LOCAL, ChatRequest(message=MESSAGE)) for _ in range(RUNS)]
-        cpu, queued, began = self._cpu_s(), self._queued_s(), time.time()
+        cpu, queued, redis_cpu, began = self._cpu_s(), self._queued_s(), self.redis.cpu_s(), time.time()
         for worker in self.workers:
             worker.process.resume()
         ends = [await self._end_of(last.run_id), *await asyncio.gather(*[self._end_of(run.run_id) for run in others])]
-        return Worked(wall=max(ends) - began, cpu=self._cpu_s() - cpu, queued=self._queued_s() - queued)
+        worked = Worked(
+            wall=max(ends) - began,
+            cpu=self._cpu_s() - cpu,
+            queued=self._queued_s() - queued,
+            redis_cpu=self.redis.cpu_s() - redis_cpu,
+        )
+        self.found.append(worked)
+        return RUNS / worked.wall
+
+    def median(self, value: Callable[[Worked], float]) -> float:
+        """Of all rounds but the first."""
+        return statistics.median(map(value, self.found[1:]))
+
+    def turns_per_own_s(self, worked: Worked) -> float:
+        """Without the time in which others had the cores of the workers."""
+        return RUNS / (worked.wall - worked.queued / len(self.workers))
 
     async def _end_of(self, run_id: str) -> float:
         await self.front.wait(LOCAL, run_id, None)
@@ -98,37 +107,44 @@ def _queued_s(pid: int) -> float:
 
 
 async def measure(stage: Stage, rounds: int) -> list[Figure]:
-    rounds = max(2, rounds // 2)
-    with redis(stage.directory) as store:
+    with redis(stage.directory) as server:
         async with (
-            _crew(stage.directory / "one", f"{store}/1", [SERVED]) as one,
-            _crew(stage.directory / "two", f"{store}/2", [SERVED, BESIDE]) as two,
+            _crew(stage.directory / "one", server, 1, [SERVED]) as one,
+            _crew(stage.directory / "two", server, 2, [SERVED, BESIDE]) as two,
         ):
             per_s = await interleaved({ONE: one.turns_per_s, BRIDGE: two.turns_per_s}, rounds)
-            per_own_s = await interleaved({ONE: one.turns_per_own_s, BRIDGE: two.turns_per_own_s}, rounds)
-            cpu = await interleaved({ONE: one.cpu_ms, BRIDGE: two.cpu_ms}, rounds)
+    crews = {ONE: one, BRIDGE: two}
     target = Target(limit=1.8, than=ONE, at_least=True)
     return [
         Figure(what="turns per second of two workers", unit="/s", found=per_s, target=target),
         Figure(
             what="turns per second of two workers, while they have their cores",
             unit="/s",
-            found=per_own_s,
+            found={name: crew.median(crew.turns_per_own_s) for name, crew in crews.items()},
             target=target,
         ),
-        Figure(what="CPU per turn of two workers", unit="ms", found=cpu),
+        Figure(
+            what="CPU per turn of two workers",
+            unit="ms",
+            found={name: crew.median(lambda worked: worked.cpu * 1000 / RUNS) for name, crew in crews.items()},
+        ),
+        Figure(
+            what="CPU of Redis per turn of two workers",
+            unit="ms",
+            found={name: crew.median(lambda worked: worked.redis_cpu * 1000 / RUNS) for name, crew in crews.items()},
+        ),
     ]
 
 
 @asynccontextmanager
-async def _crew(where: Path, store: str, cores: Sequence[int]) -> AsyncGenerator[Crew]:
-    file = _configured(where, store)
+async def _crew(where: Path, redis: Redis, database: int, cores: Sequence[int]) -> AsyncGenerator[Crew]:
+    file = _configured(where, f"{redis.url}/{database}")
     config = load(file, {})
     config = replace(config, settings=replace(config.settings, runs_per_worker=0))
     with ExitStack() as stack:
         workers = [stack.enter_context(_worker(file, core)) for core in cores]
         async with open_bridge(config, adopt_orphans=True) as front:
-            yield Crew(workers, front)
+            yield Crew(workers, front, redis.program)
 
 
 def _configured(where: Path, store: str) -> Path:
