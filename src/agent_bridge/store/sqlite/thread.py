@@ -139,7 +139,10 @@ class DatabaseThread:
         self._tell(partial(_deliver, self._ended, None))
 
     def _serve(self, db: sqlite3.Connection) -> None:
-        here = (f"PRAGMA busy_timeout = {1000 * self._busy_timeout_s:.0f}", f"PRAGMA wal_autocheckpoint = {LONG_PAGES}")
+        here = (
+            f"PRAGMA busy_timeout = {1000 * self._busy_timeout_s:.0f}",
+            f"PRAGMA wal_autocheckpoint = {2 * LONG_PAGES}",  # where `folding` does not keep up
+        )
         while True:
             jobs = self._waiting()
             _set(db, here)
