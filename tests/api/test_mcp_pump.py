@@ -32,6 +32,10 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+        self.now += seconds
+
 
 class FakeLog:
     """Gives one batch after another. A wait that finds none takes its whole time on the clock."""
@@ -87,14 +91,32 @@ class Ear:
 
 
 def pump(log: FakeLog, ear: Ear, clock: Clock) -> Pump:
-    return Pump(log, cast(Channel, ear), Pace(heartbeat_s=8, window_s=0.05), now=clock)
+    return Pump(log, cast(Channel, ear), Pace(heartbeat_s=8, window_s=0.05), now=clock, sleep=clock.sleep)
 
 
 async def test_text_is_merged_into_windows_and_the_first_of_it_is_never_held() -> None:
     clock = Clock()
     pieces = recorded(START, *(Token(content=f"{number} ") for number in range(1, 8)), END)
-    log = FakeLog(clock, pieces[:2], 0.02, [pieces[2]], 0.02, [pieces[3]], 0.02, pieces[4:7], 0.02, pieces[7:])
     ear = Ear(clock)
+
+    await pump(FakeLog(clock, pieces[:2], pieces[2:4], 0.02, pieces[4:5], pieces[5:]), ear, clock).follow("Hello.")
+
+    assert [(when, message) for when, message, _ in ear.said] == [
+        (0.0, "Hello."),
+        (0.0, "Server 'assistant' with model 'm' and 1 tools."),
+        (0.0, "1"),
+        (0.05, "1 2 3"),
+        (0.12, "1 2 3 4"),
+        (0.17, "1 2 3 4 5 6 7"),
+        (0.17, "The run has ended."),
+    ]
+
+
+async def test_text_is_merged_into_windows_also_where_every_event_is_heard_beside_it() -> None:
+    clock = Clock()
+    pieces = recorded(START, *(Token(content=f"{number} ") for number in range(1, 8)), END)
+    log = FakeLog(clock, pieces[:2], 0.02, [pieces[2]], 0.02, [pieces[3]], 0.02, pieces[4:7], 0.02, pieces[7:])
+    ear = Ear(clock, events=True)
 
     await pump(log, ear, clock).follow("Hello.")
 
@@ -140,7 +162,7 @@ async def test_what_is_there_at_the_same_time_is_sent_together_with_the_greeting
 
     await pump(FakeLog(clock, 0.03, events[:2], 1.0, events[2:]), ear, clock).follow("Hello.")
 
-    assert [when for when, *_ in ear.said] == [0.03, 0.03, 0.03, 1.03]
+    assert [when for when, *_ in ear.said] == [0.03, 0.03, 0.03, 1.08]
     assert ear.sent == 2
 
 

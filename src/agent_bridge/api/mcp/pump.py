@@ -6,7 +6,7 @@ It sends and the run does not know: a caller that stops reading holds up its own
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -54,12 +54,20 @@ class Pump:
     """
 
     def __init__(
-        self, log: Log, channel: Channel, pace: Pace, *, after: int = 0, now: Callable[[], float] = time.monotonic
+        self,
+        log: Log,
+        channel: Channel,
+        pace: Pace,
+        *,
+        after: int = 0,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._log = log
         self._channel = channel
         self._pace = pace
         self._now = now
+        self._sleep = sleep
         self._narrator = Narrator()
         self._cursor = after
         self._until: int | None = None
@@ -115,10 +123,16 @@ class Pump:
     async def _new(self) -> Sequence[Recorded]:
         events: list[Recorded] = []
         with anyio.CancelScope() as self._waiting:
+            if (rest_s := self._rest_s()) > 0:
+                await self._sleep(rest_s)
             events = await self._log(after=self._cursor, wait_s=self._patience_s())
         if events:
             self._cursor = events[-1].seq
         return events
+
+    def _rest_s(self) -> float:
+        """Where only progress is heard, more text would have to wait so long anyway; other events wait with it."""
+        return 0 if self._until is not None or self._channel.hears_events else self._text_due - self._now()
 
     def _patience_s(self) -> float:
         if self._until is not None:
