@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Literal, cast
 
-from agent_bridge.records import Approval, Call, CallStatus, Notice, Run, RunStatus, StopReason
+from agent_bridge.errors import BridgeError
+from agent_bridge.messages import Usage
+from agent_bridge.records import Approval, Call, CallStatus, Notice, Run, RunError, RunStatus, StopReason
 from agent_bridge.tools import JsonObject
 
 ServerState = Literal["ready", "degraded", "unavailable", "inactive", "unknown"]
@@ -109,6 +111,16 @@ class UsageView:
     reasoning_tokens: int | None = None
     cost_usd: float | None = None
 
+    @staticmethod
+    def of(usage: Usage) -> UsageView:
+        return UsageView(
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_tokens=usage.cached_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            cost_usd=usage.cost_usd,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationView:
@@ -138,6 +150,10 @@ class ErrorView:
     code: str
     message: str
     recoverable: bool
+
+    @staticmethod
+    def of(error: RunError | BridgeError) -> ErrorView:
+        return ErrorView(code=error.code, message=error.message, recoverable=error.recoverable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,11 +223,11 @@ class RunView:
             tool_invocations=[InvocationView.of(call) for call in calls],
             tool_invocation_count=len(calls),
             steps=len(run.steps),
-            usage=UsageView(**asdict(run.usage)),
+            usage=UsageView.of(run.usage),
             elapsed_ms=round(((run.ended_at or time.time()) - run.created_at) * 1000),
             stop_reason=run.stop_reason,
             pending=[PendingView.of(approval) for approval in run.pending],
-            error=ErrorView(**asdict(run.error)) if run.error else None,
+            error=ErrorView.of(run.error) if run.error else None,
             warnings=[NoticeView.of(notice) for notice in run.warnings],
             last_seq=run.last_seq,
             next=_next(run),

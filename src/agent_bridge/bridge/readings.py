@@ -11,7 +11,7 @@ from agent_bridge.calls import digest, result_uri
 from agent_bridge.messages import Turn, total
 from agent_bridge.records import Call, Run, Session, Step
 from agent_bridge.tools import JsonObject
-from agent_bridge.views import RunView, SessionView, UsageView
+from agent_bridge.views import RunView, SessionView, UsageView, plain
 
 
 def session_view(
@@ -33,7 +33,7 @@ def session_view(
         created_at=session.created_at,
         expires_at=session.expires_at,
         latest_run_id=latest.run_id if latest else None,
-        usage=None if runs is None else UsageView(**asdict(total(run.usage for run in runs if run.steps))),
+        usage=None if runs is None else UsageView.of(total(run.usage for run in runs if run.steps)),
         history=None if history is None else [cast(JsonObject, message) for turn in history for message in turn],
     )
 
@@ -46,7 +46,7 @@ def bare_address(url: str) -> str:
 
 
 def record(run: Run) -> JsonObject:
-    view = asdict(RunView.of(run))
+    view = plain(RunView.of(run))
     return {
         **view,
         "message": run.message,

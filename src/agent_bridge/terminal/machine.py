@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 
 from agent_bridge.errors import BridgeError
 from agent_bridge.events import Recorded
 from agent_bridge.terminal.screen import Screen
-from agent_bridge.views import CheckView, ModelsView, RunView, ServersView
+from agent_bridge.views import CheckView, ModelsView, RunView, ServersView, plain
 
 
 class RunObject:
@@ -38,7 +37,7 @@ class EventLines:
 
 
 def write_view(view: RunView | ServersView | ModelsView | CheckView, out: Screen) -> None:
-    write_object(out, asdict(view))
+    write_object(out, plain(view))
 
 
 def write_error(out: Screen, error: BridgeError) -> None:

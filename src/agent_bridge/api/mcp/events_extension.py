@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import mcp_types
@@ -17,6 +16,7 @@ from agent_bridge.api.mcp.notification import IDENTIFIER
 from agent_bridge.errors import BridgeError
 from agent_bridge.records import Principal
 from agent_bridge.tools import JsonObject
+from agent_bridge.views import plain
 
 TAIL = "dev.agent-bridge/events/tail"
 
@@ -45,6 +45,6 @@ class Events(ServerExtension):
         """Answers with the run once it has ended and all its events have been told."""
         caller = channel.current(hears_events=True)
         try:
-            return asdict(await self._attachments.tail(self._who(), params.run_id, params.after, caller))
+            return plain(await self._attachments.tail(self._who(), params.run_id, params.after, caller))
         except BridgeError as error:
             raise refusal.mcp_error(error) from None

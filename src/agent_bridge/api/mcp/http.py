@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -14,10 +13,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent_bridge.api.mcp.admission import Admission
-from agent_bridge.api.mcp.refusal import view_of
 from agent_bridge.api.serving import is_loopback, refuse_exposure, serve
 from agent_bridge.api.stopping import Stopping
 from agent_bridge.errors import BridgeError, Unauthenticated
+from agent_bridge.views import ErrorView, plain
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
@@ -78,8 +77,8 @@ class _Refusals:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        error = view_of(Unauthenticated("Send a valid bearer token in the Authorization header."))
-        self._body = json.dumps({"error": asdict(error)}).encode()
+        error = ErrorView.of(Unauthenticated("Send a valid bearer token in the Authorization header."))
+        self._body = json.dumps({"error": plain(error)}).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refused = False

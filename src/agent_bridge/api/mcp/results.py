@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import mcp_types
 from fastmcp.tools.base import ToolResult
 from pydantic import TypeAdapter, ValidationError
 
 from agent_bridge.api.mcp import fitting, uris, wording
-from agent_bridge.api.mcp.refusal import view_of
 from agent_bridge.errors import BridgeError
 from agent_bridge.events import Recorded
 from agent_bridge.tools import JsonObject
-from agent_bridge.views import ConnectionView, DisconnectView, ModelsView, RunView, ServersView, SessionView
+from agent_bridge.views import (
+    ConnectionView,
+    DisconnectView,
+    ErrorView,
+    ModelsView,
+    RunView,
+    ServersView,
+    SessionView,
+    plain,
+)
 
 _BLOCK: TypeAdapter[mcp_types.ContentBlock] = TypeAdapter(mcp_types.ContentBlock)
 
@@ -36,7 +44,7 @@ class SessionStatusView(SessionView):
 
 
 def of_servers(view: ServersView) -> ToolResult:
-    return _result(wording.of_servers(view), asdict(view))
+    return _result(wording.of_servers(view), plain(view))
 
 
 def of_models(view: ModelsView) -> ToolResult:
@@ -53,7 +61,7 @@ def of_connection(view: ConnectionView) -> ToolResult:
 
 
 def of_disconnection(view: DisconnectView) -> ToolResult:
-    return _result(wording.of_disconnection(view), asdict(view))
+    return _result(wording.of_disconnection(view), plain(view))
 
 
 def of_answer(run: RunView, made: Sequence[JsonObject]) -> ToolResult:
@@ -85,14 +93,14 @@ def of_status(run: RunView, events: Sequence[Recorded], made: Sequence[JsonObjec
 
 def of_idle_session(session: SessionView) -> ToolResult:
     advice = f'Call chat with session_id="{session.session_id}".'
-    return _result(wording.of_session(session), {**asdict(session), "events": [], "next": advice})
+    return _result(wording.of_session(session), {**plain(session), "events": [], "next": advice})
 
 
 def of_error(error: BridgeError) -> ToolResult:
-    view = view_of(error)
+    view = ErrorView.of(error)
     return ToolResult(
         content=[mcp_types.TextContent(text=wording.of_error(view))],
-        structured_content={"error": asdict(view)},
+        structured_content={"error": plain(view)},
         is_error=True,
     )
 
