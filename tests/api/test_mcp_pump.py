@@ -91,7 +91,7 @@ class Ear:
 
 
 def pump(log: FakeLog, ear: Ear, clock: Clock) -> Pump:
-    return Pump(log, cast(Channel, ear), Pace(heartbeat_s=8, window_s=0.05), now=clock, sleep=clock.sleep)
+    return Pump(log, cast(Channel, ear), Pace(heartbeat_s=8, start_s=0, window_s=0.05), now=clock, sleep=clock.sleep)
 
 
 async def test_text_is_merged_into_windows_and_the_first_of_it_is_never_held() -> None:
@@ -155,24 +155,39 @@ async def test_other_events_are_told_at_once_and_in_order_with_the_text_before_t
     assert clock.now == 100
 
 
-async def test_what_is_there_at_the_same_time_is_sent_together_with_the_greeting() -> None:
+async def test_what_a_run_begins_with_is_sent_together_with_the_greeting() -> None:
     clock = Clock()
     ear = Ear(clock)
     events = recorded(START, Token(content="a"), END)
+    log = FakeLog(clock, events[:2], 1.0, events[2:])
 
-    await pump(FakeLog(clock, 0.03, events[:2], 1.0, events[2:]), ear, clock).follow("Hello.")
+    await Pump(log, cast(Channel, ear), Pace(start_s=0.01), now=clock, sleep=clock.sleep).follow("Hello.")
 
-    assert [when for when, *_ in ear.said] == [0.03, 0.03, 0.03, 1.08]
+    assert [when for when, *_ in ear.said] == [0.01, 0.01, 0.01, 1.06]
     assert ear.sent == 2
 
 
-async def test_the_greeting_waits_for_a_window_and_no_longer() -> None:
+async def test_a_run_that_is_quick_is_told_in_one_piece() -> None:
+    clock = Clock()
+    ear = Ear(clock)
+    following = Pump(FakeLog(clock, recorded(START, Token(content="a"), END)), cast(Channel, ear), Pace(start_s=3600))
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(following.follow("Hello."))
+        await asyncio.sleep(0)
+        await following.finish(3)
+
+    assert [message for _, message, _ in ear.said][::3] == ["Hello.", "The run has ended."]
+    assert ear.sent == 1
+
+
+async def test_the_greeting_waits_for_nothing_that_takes_longer() -> None:
     clock = Clock()
     ear = Ear(clock)
 
     await pump(FakeLog(clock, 1.0, recorded(END)), ear, clock).follow("Hello.")
 
-    assert [(when, message) for when, message, _ in ear.said] == [(0.05, "Hello."), (1.0, "The run has ended.")]
+    assert [(when, message) for when, message, _ in ear.said] == [(0.0, "Hello."), (1.0, "The run has ended.")]
 
 
 async def test_something_is_said_at_every_heartbeat_even_when_nothing_happens() -> None:

@@ -25,6 +25,8 @@ class Pace:
 
     heartbeat_s: float = 8
     """The longest silence. Hosts reset their idle clocks at each progress; the contract says at least every 10."""
+    start_s: float = 0.01
+    """How long what a run begins with is gathered where only progress is heard: a quick run is told in one piece."""
     window_s: float = 0.05
     """The shortest time from one piece of text to the next; what comes between is merged."""
     grace_s: float = 2
@@ -73,6 +75,7 @@ class Pump:
         self._until: int | None = None
         self._text: list[Recorded] = []
         self._text_due = self._spoke = self._began = now()
+        self._rests_until = self._began + pace.start_s
         self._waiting = anyio.CancelScope()
         self._done = anyio.Event()
         self._sent = 0
@@ -103,6 +106,8 @@ class Pump:
         """Sends what is new, and says whether there may be more."""
         until = self._until
         events = await self._new()
+        if not events and until != self._until:  # `finish` broke off the waiting: all that there is comes now, together
+            return True
         outdated = _outdated(events)
         for number, recorded in enumerate(events, start=1):
             if self._channel.hears_events:
@@ -132,13 +137,13 @@ class Pump:
 
     def _rest_s(self) -> float:
         """Where only progress is heard, more text would have to wait so long anyway; other events wait with it."""
-        return 0 if self._until is not None or self._channel.hears_events else self._text_due - self._now()
+        return 0 if self._until is not None or self._channel.hears_events else self._rests_until - self._now()
 
     def _patience_s(self) -> float:
         if self._until is not None:
             return 0
-        if not self._sent:  # the greeting goes together with what follows it at once
-            return self._pace.window_s
+        if not self._sent:  # the greeting goes together with what followed it at once
+            return 0
         due = self._text_due - self._now() if self._text else self._pace.heartbeat_s - self._silent_s()
         return max(due, 0)
 
@@ -157,7 +162,7 @@ class Pump:
         content = "".join(piece.event.content for piece in text if isinstance(piece.event, Token | Thinking))
         if isinstance(event, Token | Thinking):
             event = replace(event, content=content)
-        self._text_due = self._now() + self._pace.window_s
+        self._text_due = self._rests_until = self._now() + self._pace.window_s
         body = replace(text[-1], event=event).to_json() | {"from_seq": text[0].seq}
         self._say(self._narrator.tell(event), body)
 
