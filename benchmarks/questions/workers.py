@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import statistics
 import sys
 import time
@@ -36,6 +37,7 @@ CONFIGURATION = {
     "servers": {"assistant": {"upstreams": ["sums"]}},
     "default_model": "demo/rules",
 }
+RESTS_S = 0.1
 READY = "taking runs"
 READY_WITHIN_S = 60
 
@@ -65,19 +67,15 @@ class Crew:
         """The workers are held until all runs wait for them."""
         for worker in self.workers:
             worker.process.suspend()
-        *others, last = [await self.front.chat(LOCAL, ChatRequest(message=MESSAGE)) for _ in range(RUNS)]
+        runs = [await self.front.chat(LOCAL, ChatRequest(message=MESSAGE)) for _ in range(RUNS)]
         cpu, queued, redis_cpu, began = self._cpu_s(), self._queued_s(), self.redis.cpu_s(), time.time()
         for worker in self.workers:
             worker.process.resume()
-        ends = [await self._end_of(last.run_id), *await asyncio.gather(*[self._end_of(run.run_id) for run in others])]
-        worked = Worked(
-            wall=max(ends) - began,
-            cpu=self._cpu_s() - cpu,
-            queued=self._queued_s() - queued,
-            redis_cpu=self.redis.cpu_s() - redis_cpu,
-        )
-        self.found.append(worked)
-        return RUNS / worked.wall
+        await self._rest()
+        cpu, queued, redis_cpu = self._cpu_s() - cpu, self._queued_s() - queued, self.redis.cpu_s() - redis_cpu
+        wall = max([await self._end_of(run.run_id) for run in runs]) - began
+        self.found.append(Worked(wall=wall, cpu=cpu, queued=queued, redis_cpu=redis_cpu))
+        return RUNS / wall
 
     def median(self, value: Callable[[Worked], float]) -> float:
         """Of all rounds but the first."""
@@ -86,6 +84,13 @@ class Crew:
     def turns_per_own_s(self, worked: Worked) -> float:
         """Without the time in which others had the cores of the workers."""
         return RUNS / (worked.wall - worked.queued / len(self.workers))
+
+    async def _rest(self) -> None:
+        """Until the workers hardly need their cores any more. Nobody asks Redis meanwhile."""
+        before, now = -math.inf, self._cpu_s() + self._queued_s()
+        while now - before > RESTS_S / 10:
+            await asyncio.sleep(RESTS_S)
+            before, now = now, self._cpu_s() + self._queued_s()
 
     async def _end_of(self, run_id: str) -> float:
         await self.front.wait(LOCAL, run_id, None)
