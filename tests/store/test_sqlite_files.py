@@ -14,15 +14,21 @@ import pytest
 from agent_bridge.config import Settings
 from agent_bridge.errors import ConfigInvalid, InvalidInput, StoreUnavailable
 from agent_bridge.events import Token
+from agent_bridge.records import Session
 from agent_bridge.store import open_store
 from agent_bridge.store.sqlite.failures import worded
 from agent_bridge.store.sqlite.schema import UNRELEASED, VERSION
-from agent_bridge.store.sqlite.store import open_sqlite
+from agent_bridge.store.sqlite.store import SHORT_CHARACTERS, open_sqlite
 from support.store_samples import a_full_run, a_full_session, a_session, a_turn, begun, recorded
 
 pytestmark = pytest.mark.anyio
 
 KEPT = Settings()
+
+
+def a_long_session() -> Session:
+    """Too long to be written on the event loop."""
+    return replace(a_session(), system_prompt="x" * SHORT_CHARACTERS)
 
 
 async def opened(url: str) -> None:
@@ -203,7 +209,7 @@ async def test_a_closed_store_says_so() -> None:
 
 async def test_closing_waits_for_what_was_asked_for(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/bridge.db"
-    sessions = [a_session() for _ in range(20)]
+    sessions = [a_long_session() for _ in range(20)]
     async with open_store(url, KEPT) as store:
         adding = [asyncio.create_task(store.add_session(session)) for session in sessions]
         await asyncio.sleep(0)
@@ -218,7 +224,7 @@ async def test_a_store_whose_user_is_cancelled_still_writes_what_was_asked_for(t
     async def use(asked: asyncio.Event) -> None:
         async with open_store(url, KEPT) as store, asyncio.TaskGroup() as tasks:
             for _ in range(20):
-                tasks.create_task(store.add_session(a_session()))
+                tasks.create_task(store.add_session(a_long_session()))
             await asyncio.sleep(0)
             asked.set()
             await asyncio.Event().wait()

@@ -31,7 +31,7 @@ CHANGE_POLL_S = 0.1
 """How often it is looked whether another process left word, or went on with a run."""
 SHORT_CHARACTERS = 100_000
 """Up to how much text is written on the event loop; more is left to the thread."""
-SWEPT_AT_ONCE = 500
+SWEPT_AT_ONCE = 100
 """How many records one transaction of `sweep` deletes at most, and how many runs it looks at, so that others get their
 turn in between."""
 
@@ -74,7 +74,7 @@ class SqliteStore(Store):
 
     async def session(self, principal: str, session_id: str) -> Session | None:
         life = self._life()
-        found = await self._thread.read(lambda db: sessions.find(db, principal, session_id, life.now), is_short=True)
+        found = await self._thread.read(lambda db: sessions.find(db, principal, session_id, life.now))
         if found is None or not life.is_worth_writing(found.expires_at):
             return found
         await self._thread.write(lambda db: sessions.extend(db, session_id, life.until))
@@ -82,11 +82,13 @@ class SqliteStore(Store):
 
     async def sessions(self, principal: str) -> list[Session]:
         now = self._now()
-        return await self._thread.read(lambda db: sessions.of_principal(db, principal, now))
+        return await self._thread.read(lambda db: sessions.of_principal(db, principal, now), is_short=False)
 
     async def save_session(self, session: Session) -> bool:
         life, body = self._life(), session_to_json(session)
-        return await self._thread.write(lambda db: sessions.replace(db, session, body, life))
+        return await self._thread.write(
+            lambda db: sessions.replace(db, session, body, life), is_short=len(body) < SHORT_CHARACTERS
+        )
 
     async def drop_session(self, principal: str, session_id: str) -> bool:
         now = self._now()
@@ -94,7 +96,7 @@ class SqliteStore(Store):
 
     async def history(self, session_id: str) -> list[Turn]:
         now = self._now()
-        turns = await self._thread.read(lambda db: sessions.history(db, session_id, now), is_short=True)
+        turns = await self._thread.read(lambda db: sessions.history(db, session_id, now))
         return newest_turns(turns, max_messages=self._settings.history_max_messages)
 
     async def begin(self, run: Run, *, lease_s: float) -> Run | TurnTaken:
@@ -114,7 +116,7 @@ class SqliteStore(Store):
             runs.add(db, stored, steps, life)
             return begun
 
-        outcome = await self._thread.write(transaction, is_short=True)
+        outcome = await self._thread.write(transaction)
         if outcome is begun:
             self._checkpoints.stored(begun)
         return outcome
@@ -126,7 +128,7 @@ class SqliteStore(Store):
             runs.renew(db, run, life)
             sessions.use(db, run, life)
 
-        await self._thread.write(transaction, is_short=True)
+        await self._thread.write(transaction)
 
     async def save(
         self, run: Run, events: Sequence[Recorded] = (), *, results: Mapping[str, JsonObject] | None = None
@@ -160,9 +162,7 @@ class SqliteStore(Store):
 
     async def run(self, principal: str, run_id: str) -> Run | None:
         life = self._life()
-        return await self._used(
-            await self._thread.read(lambda db: runs.find(db, principal, run_id, life.now), is_short=True), life
-        )
+        return await self._used(await self._thread.read(lambda db: runs.find(db, principal, run_id, life.now)), life)
 
     async def latest_run(self, principal: str, session_id: str) -> Run | None:
         life = self._life()
@@ -172,7 +172,9 @@ class SqliteStore(Store):
 
     async def runs(self, principal: str, session_id: str, *, limit: int | None = None) -> list[Run]:
         now = self._now()
-        return await self._thread.read(lambda db: runs.of_session(db, principal, session_id, now, limit=limit))
+        return await self._thread.read(
+            lambda db: runs.of_session(db, principal, session_id, now, limit=limit), is_short=False
+        )
 
     async def orphans(self) -> list[Run]:
         now = self._now()
@@ -203,7 +205,7 @@ class SqliteStore(Store):
         deadline = loop.time() + wait_s
         while True:  # looks only after the first pause: most runs end before, and word is seldom left
             await asyncio.sleep(max(0, min(deadline - loop.time(), CANCEL_POLL_S)))
-            if await self._thread.read(lambda db: runs.asked_to_cancel(db, run_id), is_short=True):
+            if await self._thread.read(lambda db: runs.asked_to_cancel(db, run_id)):
                 return True
             if loop.time() >= deadline:
                 return False
@@ -215,11 +217,13 @@ class SqliteStore(Store):
 
     async def events(self, run_id: str, after: int, limit: int = 1000) -> list[Recorded]:
         now = self._now()
-        return await self._thread.read(lambda db: runs.events_after(db, run_id, after, now, limit=limit))
+        return await self._thread.read(
+            lambda db: runs.events_after(db, run_id, after, now, limit=limit), is_short=False
+        )
 
     async def result(self, run_id: str, call_id: str) -> JsonObject | None:
         now = self._now()
-        return await self._thread.read(lambda db: runs.result(db, run_id, call_id, now))
+        return await self._thread.read(lambda db: runs.result(db, run_id, call_id, now), is_short=False)
 
     async def claim(self, name: str, value: str, *, ttl_s: float) -> str:
         now = self._now()
@@ -228,7 +232,9 @@ class SqliteStore(Store):
     async def keep(self, name: str, value: str, *, ttl_s: float) -> None:
         until = self._now() + ttl_s
         if ttl_s > 0:
-            await self._thread.write(lambda db: claims.keep(db, name, value, until=until))
+            await self._thread.write(
+                lambda db: claims.keep(db, name, value, until=until), is_short=len(value) < SHORT_CHARACTERS
+            )
         else:
             await self._thread.write(lambda db: claims.free(db, name))
 
@@ -239,11 +245,13 @@ class SqliteStore(Store):
     async def sweep(self) -> None:
         now = self._now()
         for delete in (sessions.sweep, claims.sweep):
-            while await self._thread.write(lambda db, delete=delete: delete(db, now, at_most=SWEPT_AT_ONCE)):
+            transaction = partial(delete, now=now, at_most=SWEPT_AT_ONCE)
+            while await self._thread.write(transaction, is_short=False):
                 pass
         after: int | None = 0
         while after is not None:
             after = await self._thread.write(partial(runs.sweep, now=now, after=after, at_most=SWEPT_AT_ONCE))
+            await asyncio.sleep(0)
 
     def _life(self, *, lease_s: float = 0) -> Lifetime:
         return Lifetime.of(self._settings, self._now(), lease_s=lease_s)

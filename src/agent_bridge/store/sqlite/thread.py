@@ -1,8 +1,9 @@
 """One SQLite connection, and the thread that does what may take long with it, or would have to wait.
 
-A short transaction is done at once, on the event loop, while the thread has nothing to do. It takes 10 to 50 us there,
-and handing it over and back costs 150. What makes SQLite slow is kept from the loop: the locks of other processes, and
-large values. The disk is waited for elsewhere, by `folding`.
+A short transaction is done at once, on the event loop, while the thread has nothing to do. It takes 10 to 50 us there.
+Handing it over and back costs 150, and a hundred times that where the loop is busy: then the thread waits long for the
+interpreter after each statement, and everybody else for the thread. What makes SQLite slow is kept from the loop: the
+locks of other processes, and large values. The disk is waited for elsewhere, by `folding`.
 """
 
 from __future__ import annotations
@@ -83,11 +84,11 @@ class DatabaseThread:
         finally:
             self._thread.join()
 
-    async def read(self, transaction: Transaction[T], *, is_short: bool = False) -> T:
+    async def read(self, transaction: Transaction[T], *, is_short: bool = True) -> T:
         """Sees one state of the database. A writer in another process does not hold it up."""
         return await self._do("BEGIN", transaction, is_short)
 
-    async def write(self, transaction: Transaction[T], *, is_short: bool = False) -> T:
+    async def write(self, transaction: Transaction[T], *, is_short: bool = True) -> T:
         """Durable when it returns."""
         return await self._do("BEGIN IMMEDIATE", transaction, is_short)
 
