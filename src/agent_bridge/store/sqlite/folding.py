@@ -16,8 +16,9 @@ from agent_bridge.store.sqlite.failures import worded
 
 log = logging.getLogger(__name__)
 
-LONG_PAGES = 4000
-"""From this length on the log is made to begin anew, for which writers wait a moment. Often it does so by itself."""
+LONG_PAGES = 10_000
+"""From this length on, 40 MB, the log is made to begin anew, for which writers wait 5 to 20 ms. It does so by itself
+where nobody writes for as long."""
 PATIENCE_S = 0.1
 """How long that waits for a moment in which nobody writes; where there is none, it is tried again next time."""
 
