@@ -70,11 +70,11 @@ class RedisServer:
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
 
-    def command(self, *words: str | int) -> object:
+    def command(self, name: str, *words: str | int) -> object:
         """Asks it something on a connection of its own, and waits for the answer."""
         encoded = [word.encode("utf-8", "surrogatepass") if isinstance(word, str) else word for word in words]
         with Redis(port=self.port, decode_responses=True, encoding_errors="surrogatepass") as client:
-            return cast("object", client.execute_command(*encoded))  # pyright: ignore[reportUnknownMemberType] - half typed
+            return cast("object", client.execute_command(name, *encoded))  # pyright: ignore[reportUnknownMemberType] - half typed
 
     def info(self, section: str) -> dict[str, object]:
         return cast("dict[str, object]", self.command("INFO", section))

@@ -146,6 +146,7 @@ async def test_what_sessions_have_left_behind_is_forgotten_in_time() -> None:
     async with upstreams({"own": Upstream(command="no-such-program-anywhere", isolation="session")}) as pool:
         for number in range(sessions):
             await pool.open(["own"], filter=EVERYTHING, tenant=Tenant(f"ses_{number}", "me"))
+        gc.collect()
         known = sum(isinstance(one, Connection) for one in gc.get_objects())
         assert pool.state(["own"])[0] == "unavailable"
     assert known < sessions

@@ -179,13 +179,13 @@ async def test_a_redis_that_was_emptied_knows_nothing_and_serves_on(
 @pytest.mark.parametrize(
     ("breaks", "mends"),
     [
-        (("REPLICAOF", "127.0.0.1", 1), ("REPLICAOF", "NO", "ONE")),
-        (("CONFIG", "SET", "maxmemory", 1), ("CONFIG", "SET", "maxmemory", 0)),
+        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+        (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
     ],
     ids=["a replica", "full"],
 )
 async def test_a_run_waits_for_a_redis_that_takes_no_writes(
-    breaks: tuple[str | int, ...], mends: tuple[str | int, ...], tmp_path: Path
+    breaks: tuple[str, ...], mends: tuple[str, ...], tmp_path: Path
 ) -> None:
     gate = Gate()
     async with AsyncExitStack() as stack:

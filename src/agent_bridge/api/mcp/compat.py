@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Protocol
@@ -23,6 +24,8 @@ from pydantic import BaseModel
 
 from agent_bridge.api.mcp.notification import Notification
 
+_REPEATED = "x-mcp-header"
+"""Marks a parameter that a header repeats."""
 Handler = Callable[[ServerRequestContext[Any, Any], Any], Awaitable[BaseModel]]
 
 
@@ -45,11 +48,13 @@ class Server(FastMCP[Any]):
     async def settle(self) -> None:
         """From now on the tools are known by their names.
 
-        FastMCP asks all its providers twice at every call. The SDK (2.3) looks in the schemas of all tools, at every
-        modern HTTP call, for parameters that headers repeat; ours have none.
+        FastMCP asks all its providers twice at every call. The SDK (2.3) lists all tools at every modern HTTP call, and
+        goes through the schema for parameters that headers repeat; most have none.
         """
-        self._settled = {tool.name: tool for tool in await self.list_tools(run_middleware=False)}
-        self._mcp_server.get_tool_input_schema = lambda _: None
+        tools = await self.list_tools(run_middleware=False)
+        self._settled = {tool.name: tool for tool in tools}
+        schemas = {tool.name: tool.parameters for tool in tools if _REPEATED in json.dumps(tool.parameters)}
+        self._mcp_server.get_tool_input_schema = schemas.get
 
     async def get_tool(self, name: str, version: VersionSpec | None = None) -> Tool | None:
         return self._settled.get(name) or await super().get_tool(name, version)
