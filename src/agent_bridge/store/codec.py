@@ -7,7 +7,7 @@ version did not write takes its default; one that a newer version added is ignor
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import TypeVar, cast
 
@@ -167,8 +167,9 @@ def turn_to_json(turn: Turn) -> str:
     return _encode(turn)
 
 
-def turn_from_json(text: str) -> Turn:
-    return cast("Turn", json.loads(text))
+def turns_from_json(texts: Iterable[str]) -> list[Turn]:
+    """Read as one: a history is many short texts."""
+    return cast("list[Turn]", json.loads(f"[{','.join(texts)}]"))
 
 
 def events_to_json(events: Sequence[Recorded]) -> str:

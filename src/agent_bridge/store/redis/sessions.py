@@ -6,7 +6,7 @@ from typing import cast
 
 from agent_bridge.messages import Turn
 from agent_bridge.records import Session
-from agent_bridge.store.codec import session_from_json, session_to_json, turn_from_json
+from agent_bridge.store.codec import session_from_json, session_to_json, turns_from_json
 from agent_bridge.store.lifetime import Lifetime
 from agent_bridge.store.redis import keys
 from agent_bridge.store.redis.link import Reply
@@ -50,4 +50,4 @@ def history(session_id: str, now: float) -> Command:
 
 
 def turns(reply: Reply) -> list[Turn]:
-    return [turn_from_json(text) for text in cast("list[str]", reply)]
+    return turns_from_json(cast("list[str]", reply))

@@ -7,7 +7,7 @@ from sqlite3 import Connection
 
 from agent_bridge.messages import Turn
 from agent_bridge.records import Run, Session
-from agent_bridge.store.codec import session_from_json, turn_from_json
+from agent_bridge.store.codec import session_from_json, turns_from_json
 from agent_bridge.store.lifetime import Lifetime
 
 
@@ -148,7 +148,7 @@ def history(db: Connection, session_id: str, now: float) -> list[Turn]:
         " WHERE session_id = ? AND expires_at > ? AND history_expires_at > ? ORDER BY n",
         (session_id, now, now),
     )
-    return [turn_from_json(row["messages"]) for row in rows]
+    return turns_from_json(row["messages"] for row in rows)
 
 
 def sweep(db: Connection, now: float, *, at_most: int) -> int:
