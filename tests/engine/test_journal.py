@@ -91,10 +91,9 @@ async def journal(on_announced: Callable[[], None] = lambda: None) -> AsyncGener
         run = await store.begin(a_run(session), lease_s=60)
         assert isinstance(run, Run)
         writing = RunJournal(run, store, patience=Patience("this run"), on_announced=on_announced)
-        writer = asyncio.create_task(writing.write())
+        writing.write()
         try:
             yield writing
         finally:
-            writer.cancel()
-            await asyncio.wait([writer])
+            writing.stop()
             await writing.settled()

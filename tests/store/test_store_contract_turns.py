@@ -50,6 +50,18 @@ async def test_a_session_has_one_turn_at_a_time(store: Store) -> None:
     assert isinstance(await store.begin(second, lease_s=30), Run)
 
 
+async def test_a_run_may_bring_its_session_along(store: Store) -> None:
+    session = a_session()
+    run = a_run(session)
+    outcome = await store.begin(run, lease_s=30, adds=session)
+    found = await store.session("ada", session.session_id)
+    assert outcome == replace(run, fence=1)
+    assert found is not None
+    assert replace(found, expires_at=session.expires_at) == session
+    assert [one.session_id for one in await store.sessions("ada")] == [session.session_id]
+    assert await store.begin(a_run(session), lease_s=30) == TurnTaken(run.run_id)
+
+
 async def test_of_many_that_begin_at_once_one_gets_the_turn(store: Store) -> None:
     session = a_session()
     await store.add_session(session)

@@ -247,8 +247,7 @@ async def test_killed_between_the_beginning_and_the_announcement_the_run_is_foun
     assert (run.status, run.response) == ("completed", "Done.")
 
 
-async def test_killed_before_the_beginning_there_is_no_run(store: str, ledger: Ledger) -> None:
+async def test_killed_before_the_beginning_there_is_neither_run_nor_session(store: str, ledger: Ledger) -> None:
     await crash_at(store, ledger, script({"text": ["Done."]}), "begin", 1, "before")
     async with next_process(store, ledger) as bridge:
-        [session] = await bridge.sessions(LOCAL)
-        assert await bridge.latest(LOCAL, session.session_id) is None
+        assert await bridge.sessions(LOCAL) == []

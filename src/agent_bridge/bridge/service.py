@@ -196,9 +196,7 @@ class Bridge:
         server = self._equip.server_of(session)
         nesting = request.nesting.entered(await self._own_id.get(), session.server)
         new = _new_run(session, request, server, nesting)
-        if not request.session_id:
-            await self._store.add_session(session)
-        run = await self._runs.start(new, session)
+        run = await self._runs.start(new, session, is_new=not request.session_id)
         return RunView.of(run)
 
     async def run(self, who: Principal, run_id: str) -> RunView:

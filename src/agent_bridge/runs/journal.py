@@ -40,7 +40,7 @@ _PATIENT = (*_TEXT, ToolProgress)
 
 
 class RunJournal:
-    """Satisfies `agent.Journal`. `write` must be running for what is emitted to be announced.
+    """Satisfies `agent.Journal`. Between `write` and `stop`, what is emitted is announced by itself.
 
     `stored` are the events of earlier legs, oldest first. While the store is away, what is to be written waits in its
     order for as long as the patience lasts; then it is given up, and the journal with it.
@@ -102,15 +102,14 @@ class RunJournal:
         elif self._timer is None and not self._wake.is_set():
             self._timer = loop.call_at(now + (WINDOW_S if is_heard else UNHEARD_S), self._wake.set)
 
-    async def write(self) -> None:
-        """Stores and announces what was emitted, until it is cancelled."""
-        writing = self._kept(self._write_on())
-        try:
-            await asyncio.wait([writing])
-            writing.result()
-        finally:
-            self._is_over = True
-            self._wake.set()
+    def write(self) -> asyncio.Task[None]:
+        """Stores and announces what is emitted, until `stop`. The task raises what kept it from that."""
+        return self._kept(self._write_on())
+
+    def stop(self) -> None:
+        """What is being written still will be; what is emitted from now on only with the next `save` or `finish`."""
+        self._is_over = True
+        self._wake.set()
 
     async def _write_on(self) -> None:
         while await self._wake.wait() and not self._is_over:

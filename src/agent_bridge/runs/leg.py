@@ -80,18 +80,19 @@ class Leg:
 
     async def _answered(self) -> Outcome | Parked:
         """Works with the journal being written and the lease being kept beside."""
-        writing = asyncio.create_task(self.journal.write())
+        writing = self.journal.write()
         leasing = asyncio.create_task(self._keep_lease())
         self._answering = asyncio.create_task(self._outcome())
         if self._cancelled:
             self._answering.cancel()
-        tasks: set[asyncio.Task[Outcome | Parked] | asyncio.Task[None]] = {self._answering, writing, leasing}
+        tasks: set[asyncio.Task[Outcome | Parked] | asyncio.Task[None]] = {self._answering, leasing}
         try:
-            finished, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finished, _ = await asyncio.wait({*tasks, writing}, return_when=asyncio.FIRST_COMPLETED)
             for failed in finished - {self._answering}:
                 failed.result()
             return await self._answering
         finally:
+            self.journal.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)

@@ -57,15 +57,15 @@ class Runs:
         finally:
             self._beginning -= 1
 
-    async def start(self, run: Run, session: Session) -> Run:
-        """Writes the run down and begins it. Waits for the session's turn; raises `SessionBusy`.
+    async def start(self, run: Run, session: Session, *, is_new: bool = False) -> Run:
+        """Writes the run down, with its session where that `is_new`, and begins it.
 
-        A caller that is cancelled meanwhile leaves no run behind.
+        Waits for the session's turn; raises `SessionBusy`. A caller that is cancelled meanwhile leaves no run behind.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._settings.turn_wait_s
         while True:
-            beginning = asyncio.create_task(self._begin(run, session))
+            beginning = asyncio.create_task(self._begin(run, session, is_new))
             try:
                 begun = await asyncio.shield(beginning)
             except asyncio.CancelledError:
@@ -195,8 +195,9 @@ class Runs:
         await self._executor.execute(run, session)
         return run
 
-    async def _begin(self, run: Run, session: Session) -> Run | TurnTaken:
-        begun = await self._store.begin(run, lease_s=self._settings.turn_lease_s)
+    async def _begin(self, run: Run, session: Session, is_new: bool) -> Run | TurnTaken:
+        adds = session if is_new else None
+        begun = await self._store.begin(run, lease_s=self._settings.turn_lease_s, adds=adds)
         if not isinstance(begun, TurnTaken):
             await self._executor.execute(begun, session)
         return begun

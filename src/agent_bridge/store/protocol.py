@@ -66,9 +66,10 @@ class Store(Protocol):
         """Oldest first; at most the configured number of messages, by whole turns."""
         ...
 
-    async def begin(self, run: Run, *, lease_s: float) -> Run | TurnTaken:
+    async def begin(self, run: Run, *, lease_s: float, adds: Session | None = None) -> Run | TurnTaken:
         """Writes the new run and takes its session's turn in one go, or says who has it.
 
+        `adds` is the run's session, where it is new too: it is added, as `add_session` would, in the same go.
         A turn whose lease has run out counts as free; the run that had it needs to be adopted before it can be written
         again. The returned run carries its fence. Raises `SessionNotFound`.
         """

@@ -140,9 +140,7 @@ class Pump:
         return 0 if self._until is not None or self._channel.hears_events else self._rests_until - self._now()
 
     def _patience_s(self) -> float:
-        if self._until is not None:
-            return 0
-        if not self._sent:  # the greeting goes together with what followed it at once
+        if self._until is not None or not self._sent:  # the greeting goes together with what followed it at once
             return 0
         due = self._text_due - self._now() if self._text else self._pace.heartbeat_s - self._silent_s()
         return max(due, 0)

@@ -45,8 +45,7 @@ class RedisStore(Store):
         return True
 
     async def add_session(self, session: Session) -> None:
-        life = self._life()
-        await self._wire.ask(note_session(session.principal, session.session_id, life), sessions.add(session, life))
+        await self._wire.ask(*_adding(session, self._life()))
 
     async def session(self, principal: str, session_id: str) -> Session | None:
         life = self._life()
@@ -81,10 +80,11 @@ class RedisStore(Store):
         turns = sessions.turns(await self._ask(sessions.history(session_id, self._now())))
         return newest_turns(turns, max_messages=self._settings.history_max_messages)
 
-    async def begin(self, run: Run, *, lease_s: float) -> Run | TurnTaken:
+    async def begin(self, run: Run, *, lease_s: float, adds: Session | None = None) -> Run | TurnTaken:
         life = self._life(lease_s=lease_s)
         begun = replace(run, fence=1)
-        *_, outcome = await self._wire.ask(*self._index.entries_of(run, life), runs.begin(begun, life))
+        adding = _adding(adds, life) if adds else ()
+        *_, outcome = await self._wire.ask(*adding, *self._index.entries_of(run, life), runs.begin(begun, life))
         match outcome:
             case ["begun"]:
                 return begun
@@ -239,6 +239,10 @@ class RedisStore(Store):
         """Grows with every write, so that one that arrives late does not undo a newer one."""
         self._newest_stamp = max(self._newest_stamp + 1, int(time.time() * 1e6))
         return self._newest_stamp
+
+
+def _adding(session: Session, life: Lifetime) -> tuple[Command, Command]:
+    return note_session(session.principal, session.session_id, life), sessions.add(session, life)
 
 
 def _require(is_kept: Reply, run: Run) -> None:

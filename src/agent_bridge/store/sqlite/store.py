@@ -99,12 +99,15 @@ class SqliteStore(Store):
         turns = await self._thread.read(lambda db: sessions.history(db, session_id, now))
         return newest_turns(turns, max_messages=self._settings.history_max_messages)
 
-    async def begin(self, run: Run, *, lease_s: float) -> Run | TurnTaken:
+    async def begin(self, run: Run, *, lease_s: float, adds: Session | None = None) -> Run | TurnTaken:
         life = self._life(lease_s=lease_s)
+        body = session_to_json(adds) if adds else ""
         begun = replace(run, fence=1)
         stored, steps = StoredRun.of(begun), [step_to_json(step) for step in run.steps]
 
         def transaction(db: Connection) -> Run | TurnTaken:
+            if adds:
+                sessions.add(db, adds, body, life)
             claim = sessions.claim(db, begun, life.now)
             if claim is None:
                 raise SessionNotFound(
@@ -116,7 +119,7 @@ class SqliteStore(Store):
             runs.add(db, stored, steps, life)
             return begun
 
-        outcome = await self._thread.write(transaction)
+        outcome = await self._thread.write(transaction, is_short=len(body) < SHORT_CHARACTERS)
         if outcome is begun:
             self._checkpoints.stored(begun)
         return outcome
