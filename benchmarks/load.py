@@ -23,7 +23,8 @@ from benchmarks.systems import BRIDGE, Stage, System, stage
 
 MESSAGE = "call=echo words=1"
 SESSIONS, TURNS = 200, 5
-"""So many sessions at a time, and so many turns of each before another takes its place."""
+"""So many sessions at a time, and so many turns of each before another takes its place. The first have fewer, one by
+one, so that later ones come and go evenly."""
 PROBES, PROBE_S = 50, 8.0
 OVERLOAD = 3
 SAMPLES = 40
@@ -101,7 +102,7 @@ async def soaked(bridge: System, per_s: float, seconds: float) -> list[Check]:
     eras: itertools.cycle[Era] = itertools.cycle((MODERN, LEGACY))
     watching = asyncio.create_task(watch(bridge.program, tally, seconds))
     pause_s = SESSIONS / per_s
-    slots = [come_and_go(bridge, eras, pause_s, number / SESSIONS, until, tally) for number in range(SESSIONS)]
+    slots = [come_and_go(bridge, eras, pause_s, number, until, tally) for number in range(SESSIONS)]
     await asyncio.gather(*slots)
     samples = await watching
     settled = samples[len(samples) // 4 :]  # by then the session of the handshake era that come and go are all there
@@ -121,18 +122,20 @@ def steady(what: str, early: Sequence[float], late: Sequence[float], most: float
 
 
 async def come_and_go(
-    bridge: System, eras: itertools.cycle[Era], pause_s: float, share: float, until: float, tally: Tally
+    bridge: System, eras: itertools.cycle[Era], pause_s: float, number: int, until: float, tally: Tally
 ) -> None:
     """One session after the other, each with its few turns, begun at a moment of its own."""
-    due = time.perf_counter() + share * pause_s
+    due = time.perf_counter() + number / SESSIONS * pause_s
+    turns = number % TURNS + 1
     while due < until:
         async with calling(bridge.port, next(eras)) as caller:
             session_id = (await caller.call("connect", {})).fields["session_id"]
-            for _ in range(TURNS):
+            for _ in range(turns):
                 await asyncio.sleep(max(0, due - time.perf_counter()))
                 await ask(caller, session_id, tally)
                 due += pause_s
             await caller.call("disconnect", {"session_id": session_id})
+        turns = TURNS
 
 
 async def ask(caller: Caller, session_id: str, tally: Tally) -> None:
