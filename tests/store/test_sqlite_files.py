@@ -200,6 +200,16 @@ async def test_while_another_process_writes_reading_goes_on_and_writing_says_to_
         assert await store.save_session(session)
 
 
+async def test_a_new_file_may_be_opened_while_another_process_sets_it_up(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("CREATE TABLE made (by)")
+        asyncio.get_running_loop().call_later(0.1, other.execute, "ROLLBACK")
+
+        await opened(f"sqlite:///{path}")
+
+
 async def test_a_closed_store_says_so() -> None:
     async with open_store("sqlite://:memory:", KEPT) as store:
         pass

@@ -21,6 +21,11 @@ _PRIMARY = 0xFF
 """The low byte of an extended result code."""
 
 
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another process is in the way."""
+    return error.sqlite_errorcode & _PRIMARY in _BUSY
+
+
 def worded(error: Exception, name: str) -> BridgeError | None:
     """What to tell the caller, where the cause is the world; `None` where it is a mistake in this program."""
     match error:

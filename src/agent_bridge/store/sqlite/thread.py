@@ -12,6 +12,7 @@ import asyncio
 import errno
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -22,13 +23,14 @@ from queue import Empty, SimpleQueue
 from typing import Literal, TypeVar, cast
 
 from agent_bridge.errors import StoreUnavailable
-from agent_bridge.store.sqlite.failures import worded
+from agent_bridge.store.sqlite.failures import is_busy, worded
 from agent_bridge.store.sqlite.folding import LONG_PAGES, Folding
 from agent_bridge.store.sqlite.schema import migrate
 
 T = TypeVar("T")
 FOLD_COMMITS = 250
 """After how many commits on the event loop the log is folded into the file."""
+AGAIN_S = 0.02
 _ON_LOOP = ("PRAGMA busy_timeout = 0", "PRAGMA wal_autocheckpoint = 0")
 Kind = Literal["BEGIN", "BEGIN IMMEDIATE"]
 Transaction = Callable[[sqlite3.Connection], T]
@@ -220,7 +222,7 @@ def _connect(path: Path | None, name: str, *, busy_timeout_s: float) -> sqlite3.
     db = sqlite3.connect(path or ":memory:", timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
     db.row_factory = sqlite3.Row
     try:
-        db.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(db, within_s=busy_timeout_s)
         # A commit survives the process, not a power cut: the disk is waited for only when the log is folded in.
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA foreign_keys = ON")
@@ -229,3 +231,17 @@ def _connect(path: Path | None, name: str, *, busy_timeout_s: float) -> sqlite3.
         db.close()
         raise
     return db
+
+
+def _write_ahead(db: sqlite3.Connection, *, within_s: float) -> None:
+    """SQLite itself does not wait for another process that does the same to a new file."""
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(AGAIN_S)
+        else:
+            return
